@@ -1,0 +1,16 @@
+"""Keras layers, in keras.ops alone: they run on every Keras backend."""
+
+from keras_seqgen.layers.gradient_clip import GradientClip, clip_gradient
+from keras_seqgen.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
+from keras_seqgen.layers.window_attention import window_weights
+from keras_seqgen.layers.window_lstm import WindowLSTM, WindowLSTMCell
+
+__all__ = [
+    "GradientClip",
+    "PeepholeLSTM",
+    "PeepholeLSTMCell",
+    "WindowLSTM",
+    "WindowLSTMCell",
+    "clip_gradient",
+    "window_weights",
+]
