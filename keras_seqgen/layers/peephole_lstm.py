@@ -57,7 +57,8 @@ def peephole_gates_backward(dh, dc, c_previous, h, c, gates, peephole, gradient_
         gradient_clip: positive float or `None`.
 
     Returns:
-        dz (B, 4H), clipped, and dL/dc_{t-1} (B, H).
+        dz (B, 4H), clipped; dL/dc_{t-1} (B, H); and each row's share in the derivatives of the peepholes of i, f, o,
+        (B, H) each.
     """
     i, f, g, o = gates
 
@@ -70,7 +71,8 @@ def peephole_gates_backward(dh, dc, c_previous, h, c, gates, peephole, gradient_
     di = bounded(dc_i * g * (1 - i))
     df = bounded(dc_f * c_previous * (1 - f))
     dg = bounded(dc_i * (1 - g * g))
-    return ops.concatenate([di, df, dg, do], axis=-1), dc_f + di * peephole[0] + df * peephole[1]
+    dc = dc_f + di * peephole[0] + df * peephole[1]
+    return ops.concatenate([di, df, dg, do], axis=-1), dc, di * c_previous, df * c_previous, do * c
 
 
 def peephole_lstm(z, h_0, c_0, recurrent_kernel, peephole, mask=None, gradient_clip=None):
@@ -100,47 +102,56 @@ def peephole_lstm(z, h_0, c_0, recurrent_kernel, peephole, mask=None, gradient_c
             h, c, gates = peephole_gates(z[t] + ops.matmul(h_previous, recurrent_kernel), c_previous, peephole)
             if mask is not None:
                 h, c = ops.where(mask[t], h, h_previous), ops.where(mask[t], c, c_previous)
-            carry = [h, c, *gates]
-            return carry, carry
+            return [h, c, *gates], [h, c_previous, *gates]
 
-        (_, c_last, *_), (h, c, *gates) = ops.scan(forward_step, [h_0, c_0, h_0, h_0, h_0, h_0], steps)
-        h_before = ops.concatenate([h_0[None], h[:-1]], axis=0)
-        c_before = ops.concatenate([c_0[None], c[:-1]], axis=0)
+        init = [h_0, c_0, h_0, h_0, h_0, h_0]
+        (_, c_last, *_), (h, c_before, *gates) = ops.scan(forward_step, init, steps)
 
         def backward(*args, upstream=None):
             dh_all, dc_last = upstream or (args if len(args) == 2 else args[0])
             recurrent_transposed = ops.transpose(recurrent_kernel)
 
             def backward_step(carry, t):
-                state = [x[t] for x in (c_before, h, c, *gates)]
-                dh = dh_all[t] + ops.matmul(carry[0], recurrent_transposed)
-                if mask is None:
-                    carry = list(peephole_gates_backward(dh, carry[1], *state[:3], state[3:], peephole, gradient_clip))
-                    return carry, carry
-                dh, dc, held = dh + carry[2], carry[1], mask[t]
-                dz, dc_previous = peephole_gates_backward(dh, dc, *state[:3], state[3:], peephole, gradient_clip)
-                carry = [ops.where(held, dz, 0), ops.where(held, dc_previous, dc), ops.where(held, 0, dh)]
+                dz, dc, c, *dpeephole = carry[:6]
+                dh = dh_all[t] + ops.matmul(dz, recurrent_transposed)
+                if mask is not None:
+                    dh = dh + carry[6]
+                gates_t = [gate[t] for gate in gates]
+                new = peephole_gates_backward(dh, dc, c_before[t], h[t], c, gates_t, peephole, gradient_clip)
+                if mask is not None:
+                    held = [ops.zeros_like(dz), dc, *[ops.zeros_like(dc)] * 3]
+                    new = [ops.where(mask[t], x, y) for x, y in zip(new, held, strict=True)]
+                dz, dc, *shares = new
+                carry = [dz, dc, c_before[t], *(total + share for total, share in zip(dpeephole, shares, strict=True))]
+                if mask is not None:
+                    carry.append(ops.where(mask[t], 0, dh))
                 return carry, carry
 
-            init = [ops.zeros_like(z[0]), dc_last] + ([] if mask is None else [ops.zeros_like(h_0)])
-            (dz_first, dc_0, *dh_held), (dz, *_) = ops.scan(backward_step, init, steps, reverse=True)
-            dh_0 = sum(dh_held, ops.matmul(dz_first, recurrent_transposed))
-            return dz, dh_0, dc_0, weight_gradient(h_before, dz), peephole_gradient(dz, c_before, c)
+            zeros = ops.zeros_like(c_0)
+            init = [ops.zeros_like(z[0]), dc_last, c_last, *[zeros] * (3 if mask is None else 4)]
+            (dz_first, dc_0, _, *dpeephole), (dz, *_) = ops.scan(backward_step, init, steps, reverse=True)
+            dh_0 = sum(dpeephole[3:], ops.matmul(dz_first, recurrent_transposed))
+            drecurrent = weight_gradient(h_0, h, dz)
+            return dz, dh_0, dc_0, drecurrent, ops.stack([ops.sum(share, axis=0) for share in dpeephole[:3]])
 
         return (h, c_last), backward
 
     return sequence(z, h_0, c_0, recurrent_kernel, peephole)
 
 
-def weight_gradient(inputs, dz):
-    """sum_t x_t^T dz_t: (T, B, D), (T, B, N) -> (D, N)."""
-    return ops.matmul(ops.transpose(ops.reshape(inputs, (-1, inputs.shape[-1]))), ops.reshape(dz, (-1, dz.shape[-1])))
+def weight_gradient(first, later, dz):
+    """x_0^T dz_0 + sum_t x_t^T dz_{t+1}, for a state that enters one step after it was made.
 
+    Args:
+        first: (B, D), what enters the first step.
+        later: (T, B, D), what each step makes; the last enters nothing.
+        dz: (T, B, N).
 
-def peephole_gradient(dz, c_before, c):
-    """The derivative of the loss with respect to the three diagonals: (T, B, 4H), (T, B, H) twice -> (3, H)."""
-    di, df, _, do = ops.split(dz, 4, axis=-1)
-    return ops.stack([ops.sum(d * state, axis=(0, 1)) for d, state in ((di, c_before), (df, c_before), (do, c))])
+    Returns:
+        (D, N).
+    """
+    flat = ops.reshape(later[:-1], (-1, later.shape[-1])), ops.reshape(dz[1:], (-1, dz.shape[-1]))
+    return ops.matmul(ops.transpose(first), dz[0]) + ops.matmul(ops.transpose(flat[0]), flat[1])
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")

@@ -5,7 +5,7 @@ from keras import ops
 
 
 def position_dtype(dtype):
-    """The type of the window's parameters: `dtype`, but float32 at the least; at 80 characters a coarser type loses steps."""
+    """The type of the window's parameters: `dtype`, but float32 at the least, or it would lose small steps far on."""
     return keras.backend.result_type(dtype, "float32")
 
 

@@ -10,7 +10,6 @@ from keras_seqgen.layers.peephole_lstm import (
     check_positive_integer,
     peephole_gates,
     peephole_gates_backward,
-    peephole_gradient,
     weight_gradient,
 )
 from keras_seqgen.layers.window_attention import (
@@ -55,50 +54,52 @@ def window_lstm(z, context, state, weights, mask=None, gradient_clip=None):
             if mask is not None:
                 after = [ops.where(mask[t], new, old) for new, old in zip(after, before, strict=True)]
             carry = [*after, *gates, alpha, beta, step]
-            return carry, carry
+            return carry, [after[0], before[1], *carry[2:]]
 
         init = [h_0, c_0, w_0, kappa_0, h_0, h_0, h_0, h_0, kappa_0, kappa_0, kappa_0]
-        (_, c_last, _, kappa_last, *_), (h, c, w, kappa, *gates, alpha, beta, step) = ops.scan(
+        (_, c_last, _, kappa_last, *_), (h, c_before, w, kappa, *gates, alpha, beta, step) = ops.scan(
             forward_step, init, steps
         )
-        c_before = ops.concatenate([c_0[None], c[:-1]], axis=0)
 
         def backward(*args, upstream=None):
             dh_all, dw_all, dc_last, dkappa_last = upstream or (args if len(args) == 4 else args[0])
             feedback_transposed, window_transposed = ops.transpose(feedback), ops.transpose(window_kernel)
 
             def backward_step(carry, t):
-                dz, dc, dkappa, _, _ = carry[:5]
+                dz, dc, dkappa, _, _, c, *dpeephole = carry[:9]
                 fed_back = ops.matmul(dz, feedback_transposed)
                 dw, dh = dw_all[t] + fed_back[:, :C], dh_all[t] + fed_back[:, C:]
                 if mask is not None:
-                    dw, dh = dw + carry[5], dh + carry[6]
+                    dw, dh = dw + carry[9], dh + carry[10]
                 window = [x[t] for x in (alpha, beta, kappa, step)]
                 draw, dkappa_previous = window_backward(dw, dkappa, context, *window)
                 dh_gates = dh + ops.matmul(ops.cast(draw, dh.dtype), window_transposed)
-                state = [x[t] for x in (c_before, h, c, *gates)]
-                dz, dc_previous = peephole_gates_backward(dh_gates, dc, *state[:3], state[3:], peephole, gradient_clip)
-                carry = [dz, dc_previous, dkappa_previous, draw, dw]
+                gates_t = [gate[t] for gate in gates]
+                new = peephole_gates_backward(dh_gates, dc, c_before[t], h[t], c, gates_t, peephole, gradient_clip)
+                new = [dkappa_previous, draw, dw, *new]
                 if mask is not None:
-                    held = [ops.zeros_like(dz), dc, dkappa, ops.zeros_like(draw), ops.zeros_like(dw)]
-                    carry = [ops.where(mask[t], new, old) for new, old in zip(carry, held, strict=True)]
+                    held = [dkappa, *(ops.zeros_like(x) for x in (draw, dw, dz)), dc, *[ops.zeros_like(dc)] * 3]
+                    new = [ops.where(mask[t], x, y) for x, y in zip(new, held, strict=True)]
+                dkappa, draw, dw_read, dz, dc, *shares = new
+                dpeephole = [total + share for total, share in zip(dpeephole, shares, strict=True)]
+                carry = [dz, dc, dkappa, draw, dw_read, c_before[t], *dpeephole]
+                if mask is not None:
                     carry += [ops.where(mask[t], 0, dw), ops.where(mask[t], 0, dh)]
                 return carry, carry
 
-            init = [ops.zeros_like(z[0]), dc_last, dkappa_last, ops.tile(ops.zeros_like(kappa_0), (1, 3))]
-            init.append(ops.zeros_like(w_0))
+            draw_0, zeros = ops.tile(ops.zeros_like(kappa_0), (1, 3)), ops.zeros_like(c_0)
+            init = [ops.zeros_like(z[0]), dc_last, dkappa_last, draw_0, ops.zeros_like(w_0), c_last, *[zeros] * 3]
             if mask is not None:
-                init += [ops.zeros_like(w_0), ops.zeros_like(h_0)]
-            (dz_first, dc_0, dkappa_0, _, _, *held), (dz, _, _, draw, dw, *_) = ops.scan(
+                init += [ops.zeros_like(w_0), zeros]
+            (dz_first, dc_0, dkappa_0, _, _, _, *rest), (dz, _, _, draw, dw, *_) = ops.scan(
                 backward_step, init, steps, reverse=True
             )
+            dpeephole, held = rest[:3], rest[3:]
             fed_back = ops.matmul(dz_first, feedback_transposed)
             dw_0, dh_0 = fed_back[:, :C], fed_back[:, C:]
             if mask is not None:
                 dw_0, dh_0 = dw_0 + held[0], dh_0 + held[1]
-            h_before = ops.concatenate([h_0[None], h[:-1]], axis=0)
-            w_before = ops.concatenate([w_0[None], w[:-1]], axis=0)
-            dfeedback = ops.concatenate([weight_gradient(w_before, dz), weight_gradient(h_before, dz)], axis=0)
+            dfeedback = ops.concatenate([weight_gradient(w_0, w, dz), weight_gradient(h_0, h, dz)], axis=0)
             draw = ops.cast(draw, h.dtype)
             return (
                 dz,
@@ -108,8 +109,8 @@ def window_lstm(z, context, state, weights, mask=None, gradient_clip=None):
                 dw_0,
                 dkappa_0,
                 dfeedback,
-                peephole_gradient(dz, c_before, c),
-                weight_gradient(h, draw),
+                ops.stack([ops.sum(share, axis=0) for share in dpeephole]),
+                ops.einsum("tbh,tbk->hk", h, draw),
                 ops.sum(draw, axis=(0, 1)),
             )
 
@@ -140,8 +141,8 @@ class WindowLSTMCell(PeepholeLSTMCell):
         gradient_clip: see `PeepholeLSTMCell`.
 
     Call: `cell(inputs (B, D), states, context (B, U, C))` -> `(h (B, H), w (B, C)), states`, the states being h (B, H),
-    c (B, H), w (B, C) and kappa (B, K); kappa is float32 even under mixed precision. Rows of `context` that are all zero are
-    read as nothing, so padding of the text changes nothing.
+    c (B, H), w (B, C) and kappa (B, K); kappa is float32 even under mixed precision. Rows of `context` that are all zero
+    are read as nothing, so padding of the text changes nothing.
 
     Weights: those of `PeepholeLSTMCell`, `kernel` with D + C rows (x first), and `window_kernel` (H, 3K), `window_bias`
     (3K,). kappa_0 = 0.

@@ -1,0 +1,1 @@
+"""Beam pipelines: raw files -> sharded TFRecords, schema, statistics, vocabulary, dead letters."""

@@ -1,0 +1,26 @@
+"""`python -m pipelines NAME ...`: runs one of the pipelines; `python -m pipelines NAME --help` tells its options."""
+
+import importlib
+import logging
+import sys
+
+PIPELINES = {"handwriting": "pen files (IAM-OnDB, InkML, UNIPEN, QuickDraw, stroke-3, SVG, the embedded corpus)"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the pipeline that the first word names; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv and argv[0] in PIPELINES:
+        # Before Beam is imported, which warns about cloud libraries that nobody asked for.
+        logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(message)s")
+        return importlib.import_module(f"pipelines.{argv[0]}").main(argv[1:])
+    wants_help = bool(argv) and argv[0] in ("-h", "--help")
+    lines = ["usage: python -m pipelines NAME [options]", *(f"  {name:14} {what}" for name, what in PIPELINES.items())]
+    if argv and not wants_help:
+        lines.append(f"error: there is no pipeline {argv[0]!r}")
+    print("\n".join(lines), file=sys.stdout if wants_help else sys.stderr)
+    return 0 if wants_help else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Which split a line belongs to: by official lists, or by a hash of its group that no run and no machine changes."""
+
+import hashlib
+from dataclasses import dataclass
+
+from apache_beam.io.filesystems import FileSystems
+
+from keras_seqgen.data.ink_records import RawLine
+from keras_seqgen.errors import UserError
+from pipelines.files import read_bytes
+
+SPLITS = ("train", "valid", "test")
+GRAVES_2013 = {"train": ["trainset.txt", "testset_t.txt", "testset_f.txt"], "valid": ["testset_v.txt"], "test": []}
+
+
+def stable_hash(text: str) -> int:
+    """The first 8 bytes of the SHA-256 of a string: the same in every process (Python's `hash` is not)."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class HashSplit:
+    """Groups fall into 100 buckets; the first `percent[0]` of them are train, the next valid, the rest test."""
+
+    percent: tuple[int, int, int] = (90, 5, 5)
+
+    def __post_init__(self):
+        if len(self.percent) != 3 or sum(self.percent) != 100 or min(self.percent) < 0:
+            raise UserError(f"--hash-split takes three percentages that add up to 100. Received: {self.percent}")
+
+    def __call__(self, line: RawLine) -> str | None:
+        bucket = stable_hash(line.group) % 100
+        return "train" if bucket < self.percent[0] else "valid" if bucket < sum(self.percent[:2]) else "test"
+
+
+@dataclass(frozen=True)
+class ListSplit:
+    """Official lists: group or record name -> split; None for a line that no list names."""
+
+    members: dict[str, str]
+
+    def __call__(self, line: RawLine) -> str | None:
+        return self.members.get(line.group) or self.members.get(line.name)
+
+
+@dataclass(frozen=True)
+class PublishedSplit:
+    """The split that the file itself puts the line into; a hash split where it does not tell."""
+
+    otherwise: HashSplit = HashSplit()
+
+    def __call__(self, line: RawLine) -> str | None:
+        return line.split or self.otherwise(line)
+
+
+def read_lists(files: dict[str, list[str]], roots: list[str]) -> ListSplit:
+    """Reads lists of names, one per line.
+
+    Args:
+        files: Split -> paths, or names that are looked for in each input folder and its folder splits/.
+        roots: The input folders.
+
+    Raises:
+        UserError: where a list is not found, or two splits name the same group.
+    """
+    members: dict[str, str] = {}
+    for split, names in files.items():
+        for name in names:
+            for entry in filter(None, map(str.strip, read_bytes(find_list(name, roots)).decode("utf-8").splitlines())):
+                if members.setdefault(entry, split) != split:
+                    raise UserError(f"{entry} is in the lists of both {members[entry]} and {split}")
+    return ListSplit(members)
+
+
+def find_list(name: str, roots: list[str]) -> str:
+    """The path of a list.
+
+    Raises:
+        UserError: where it is not found.
+    """
+    places = [name, *(FileSystems.join(root, *folder, name) for root in roots for folder in (["splits"], []))]
+    for place in places:
+        if FileSystems.exists(place):
+            return place
+    raise UserError(f"the list {name} is not found: looked at {', '.join(places)}")

@@ -1,0 +1,6 @@
+"""Lets the tests beside it import `ink_corpora`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
