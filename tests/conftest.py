@@ -15,3 +15,36 @@ def data():
     if not folder:
         pytest.skip("set KERAS_SEQGEN_DATA to the folder of real data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_handwriting(tmp_path_factory):
+    """A prepared folder of 48 short lines, "a" drawn as a step to the right and "b" as one downward."""
+    import json
+
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_seqgen.data.schema import InkLine, to_example
+    from keras_seqgen.data.vocabulary import Vocabulary
+
+    folder = tmp_path_factory.mktemp("tiny_handwriting")
+    rng = np.random.default_rng(0)
+    splits = {}
+    for split, count in (("train", 32), ("valid", 8), ("test", 8)):
+        with tf.io.TFRecordWriter(str(folder / f"{split}-00000-of-00001.tfrecord")) as writer:
+            longest = 0
+            for n in range(count):
+                text = "".join(rng.choice(["a", "b"], rng.integers(2, 6)))
+                rows = [
+                    (4.0, 0.0, 0.0) if character == "a" else (0.0, 4.0, 0.0) for character in text for _ in range(4)
+                ]
+                strokes = np.array(rows) + rng.normal(0, 0.3, (len(rows), 3)) * [1, 1, 0]
+                strokes[-1, 2] = 1
+                longest = max(longest, len(rows))
+                writer.write(to_example(InkLine(f"{split}-{n}", "w", text, strokes.astype("float32"))))
+        splits[split] = {"lines": count, "longest": longest}
+    Vocabulary(["a", "b"]).save(folder / "vocabulary.json")
+    stats = {"offsets": {"mean": [2.0, 2.0], "std": [2.0, 2.0]}, "splits": splits}
+    (folder / "stats.json").write_text(json.dumps(stats))
+    return folder

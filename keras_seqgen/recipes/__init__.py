@@ -1,0 +1,96 @@
+"""Recipes by name: frozen dataclasses of plain values, each citing its paper and the number to reach."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from keras_seqgen.errors import UserError
+from keras_seqgen.recipes.handwriting import HandwritingRecipe
+
+_PAPER = {"optimizer": "graves-rmsprop", "learning_rate": 1e-4, "average": 0.0}
+
+RECIPES = {
+    "handwriting-synthesis": HandwritingRecipe(goal="-1096.9 nats per sequence (Graves 2013, table 4)"),
+    "handwriting-synthesis-paper": HandwritingRecipe(**_PAPER, goal="-1096.9 nats per sequence (Graves 2013, table 4)"),
+    "handwriting-prediction": HandwritingRecipe(
+        text=False, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)"
+    ),
+    "handwriting-prediction-paper": HandwritingRecipe(
+        text=False, **_PAPER, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)"
+    ),
+    "handwriting-prediction-wide": HandwritingRecipe(
+        text=False, units=900, depth=1, goal="-1025.7 nats per sequence (Graves 2013, table 3, 1 x 900)"
+    ),
+    "handwriting-demo": HandwritingRecipe(
+        units=128,
+        depth=2,
+        mixture_components=8,
+        window_components=4,
+        learning_rate=3e-3,
+        average=0.98,
+        steps_per_epoch=200,
+        goal="a line that can be read",
+    ),
+}
+
+
+def find_recipe(name):
+    """The recipe called `name`; `UserError` lists the names if there is none."""
+    if name not in RECIPES:
+        raise UserError(f"There is no recipe `{name}`. Recipes: {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def override(recipe, settings):
+    """A copy of `recipe` with some fields replaced.
+
+    Args:
+        recipe: a recipe.
+        settings: strings "name=value", the values in JSON (bare words are taken as strings).
+
+    Raises:
+        UserError: a field that the recipe does not have, or a value of another type; lists what is valid.
+    """
+    types = {field.name: type(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
+    changes = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or name not in types:
+            raise UserError(f"--set {setting}: write name=value, the name being one of {', '.join(types)}")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        expected = types[name]
+        if expected is float and type(value) is int:
+            value = float(value)
+        if expected is not type(None) and type(value) is not expected:
+            raise UserError(f"--set {setting}: `{name}` must be a {expected.__name__}, as {getattr(recipe, name)!r} is")
+        changes[name] = value
+    return dataclasses.replace(recipe, **changes)
+
+
+def save_recipe(recipe, name, run):
+    """Write `run`/recipe.json: the recipe's name and every field."""
+    Path(run).mkdir(parents=True, exist_ok=True)
+    aside = Path(run) / "recipe.json.aside"
+    aside.write_text(json.dumps({"recipe": name, **dataclasses.asdict(recipe)}, indent=2) + "\n", encoding="utf-8")
+    os.replace(aside, Path(run) / "recipe.json")
+
+
+def load_recipe(run):
+    """The name and the recipe of a run.
+
+    Raises:
+        UserError: `run` holds no recipe.json that this version can read.
+    """
+    path = Path(run) / "recipe.json"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        name = fields.pop("recipe")
+        return name, dataclasses.replace(find_recipe(name), **fields)
+    except FileNotFoundError as error:
+        raise UserError(f"{run} is not a run: it has no recipe.json (`keras-seqgen train` makes one)") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,114 @@
+"""Recipes for handwriting: a network, its data and how it learns, as plain values."""
+
+import dataclasses
+from pathlib import Path
+
+from keras_seqgen.data.vocabulary import Vocabulary
+from keras_seqgen.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class HandwritingRecipe:
+    """One way to train a handwriting network.
+
+    Attributes:
+        text: whether the network is given the text (synthesis) or not (prediction).
+        units, depth, mixture_components, window_components: the network's sizes.
+        weight_noise: standard deviation of the noise on the recurrent layers' weights, 0 for none.
+        optimizer: "adam" or "graves-rmsprop".
+        learning_rate: of the sum of nats over a batch.
+        average: momentum of the running average of the weights that is evaluated and kept, 0 for none.
+        batch_size: sequences per update.
+        steps_per_epoch: updates between two validations.
+        max_points: longer lines are left out of training; `None` keeps all.
+        seed: of the initial weights, the order of the data and the noise.
+        goal: the number to reach, and whose it is.
+    """
+
+    text: bool = True
+    units: int = 400
+    depth: int = 3
+    mixture_components: int = 20
+    window_components: int = 10
+    weight_noise: float = 0.0
+    optimizer: str = "adam"
+    learning_rate: float = 2e-3
+    average: float = 0.999
+    batch_size: int = 16
+    steps_per_epoch: int = 500
+    max_points: int | None = None
+    seed: int = 1
+    goal: str = ""
+
+    system = "handwriting"
+    monitor = "val_nats_per_sequence"
+
+    def build(self, data):
+        """The compiled model for the prepared folder `data`."""
+        import keras
+
+        from keras_seqgen.models import handwriting_prediction, handwriting_synthesis
+
+        keras.utils.set_random_seed(self.seed)
+        sizes = {"units": self.units, "depth": self.depth, "mixture_components": self.mixture_components}
+        if not self.text:
+            model = handwriting_prediction(**sizes)
+        else:
+            alphabet = Vocabulary.load(Path(data) / "vocabulary.json")
+            model = handwriting_synthesis(len(alphabet), window_components=self.window_components, **sizes)
+        self.compile(model)
+        return model
+
+    def compile(self, model):
+        """Give the model its loss and optimiser."""
+        from keras_seqgen.losses import StrokeLoss
+
+        model.compile(optimizer=self.make_optimizer(), loss=StrokeLoss(), jit_compile=False)
+
+    def make_optimizer(self):
+        """The Keras optimizer that the recipe names."""
+        import keras
+
+        from keras_seqgen.training.optimizers import GravesRMSprop
+
+        average = {"use_ema": True, "ema_momentum": self.average} if self.average else {}
+        if self.optimizer == "adam":
+            return keras.optimizers.Adam(self.learning_rate, beta_2=0.99, **average)
+        if self.optimizer == "muon":
+            return keras.optimizers.Muon(
+                self.learning_rate, weight_decay=0, adam_weight_decay=0, adam_beta_2=0.99, **average
+            )
+        if self.optimizer == "graves-rmsprop":
+            return GravesRMSprop(self.learning_rate, **average)
+        raise UserError(f"`optimizer` must be adam or graves-rmsprop. Received: optimizer={self.optimizer}")
+
+    def metrics(self):
+        """The metrics of an evaluation."""
+        from keras_seqgen.metrics import NatsPerPoint, NatsPerSequence, StrokeError
+
+        return [NatsPerSequence(), NatsPerPoint(), StrokeError()]
+
+    def train_batches(self, data, start_step=0):
+        """Endless shuffled batches, from update `start_step` on."""
+        from keras_seqgen.data.batches import handwriting_batches
+
+        return handwriting_batches(
+            data,
+            "train",
+            self.batch_size,
+            with_text=self.text,
+            seed=self.seed,
+            start_step=start_step,
+            repeat=True,
+            max_length=self.max_points,
+        )
+
+    def evaluation_batches(self, data, split="valid", run=None):
+        """One pass over a split, in the unit and the alphabet of `run` if that was trained on other data."""
+        from keras_seqgen.data.batches import handwriting_batches
+        from keras_seqgen.data.strokes import StrokeStatistics
+
+        own = {} if run is None else {"statistics": StrokeStatistics.load(Path(run) / "stats.json")}
+        if run is not None and self.text:
+            own["vocabulary"] = Vocabulary.load(Path(run) / "vocabulary.json")
+        return handwriting_batches(data, split, 64, with_text=self.text, **own)

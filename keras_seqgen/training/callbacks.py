@@ -1,0 +1,195 @@
+"""What happens beside the updates: resume points, the log, the best model, the guard against non-finite losses."""
+
+import csv
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+
+
+def save_atomically(model, path):
+    """Save a `.keras` file so that `path` is, at every moment, either the old file or the whole new one."""
+    path = Path(path)
+    aside = path.with_name(f".{path.stem}-{os.getpid()}.keras")
+    model.save(aside)
+    os.replace(aside, path)
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became NaN or infinite; the last resume point is from before."""
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):
+    """Raise `NonFiniteLossError` after the first batch whose loss is not finite. Nothing is dropped or repaired."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            step = int(self.model.optimizer.iterations)
+            raise NonFiniteLossError(
+                f"The loss is {logs['loss']} at update {step}. The last good state is kept in the run's folder: lower "
+                "`learning_rate` (--set learning_rate=...) and train again to go on from it."
+            )
+
+
+class ResumePoint(keras.callbacks.Callback):
+    """Save model, optimiser and step to one file, every few minutes, at each epoch's end and when time is up.
+
+    Args:
+        path: the `.keras` file; written aside and renamed, so that a kill at any moment leaves a whole one.
+        every_minutes: the time between two saves.
+        stop_after_minutes: end the training after this time, or `None`.
+        stop_at_step: end the training at this update, or `None`.
+    """
+
+    def __init__(self, path, every_minutes=5.0, stop_after_minutes=None, stop_at_step=None):
+        super().__init__()
+        self.path, self.every = Path(path), 60 * every_minutes
+        self.stop_after, self.stop_at_step = stop_after_minutes, stop_at_step
+        self.started = self.saved = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if self.stop_after is not None and now - self.started > 60 * self.stop_after:
+            self.model.stop_training = True
+        if self.stop_at_step is not None and int(self.model.optimizer.iterations) >= self.stop_at_step:
+            self.model.stop_training = True
+        if now - self.saved > self.every:
+            save_atomically(self.model, self.path)
+            self.saved = now
+
+    def on_epoch_end(self, epoch, logs=None):
+        save_atomically(self.model, self.path)
+        self.saved = time.monotonic()
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """One row of CSV an epoch: step, epoch, seconds trained, and every number that `fit` reports.
+
+    Rows after the step from which a run resumes are dropped first, so that a curve never has two branches.
+
+    Args:
+        path: the CSV file.
+        scale: what the training loss is divided by (sequences in a batch), so that it stands beside `val_` numbers.
+    """
+
+    def __init__(self, path, scale=1.0):
+        super().__init__()
+        self.path, self.scale = Path(path), scale
+
+    def on_train_begin(self, logs=None):
+        step = int(self.model.optimizer.iterations)
+        self.rows = [row for row in read_log(self.path) if int(row["step"]) <= step]
+        self.seconds_before = float(self.rows[-1]["seconds"]) if self.rows else 0.0
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {
+            "step": int(self.model.optimizer.iterations),
+            "epoch": epoch + 1,
+            "seconds": f"{self.seconds_before + time.monotonic() - self.started:.1f}",
+        }
+        numbers = {**logs, "loss": logs["loss"] / self.scale}
+        self.rows.append(row | {name: f"{value:.6g}" for name, value in numbers.items()})
+        fields = list(dict.fromkeys(name for row in self.rows for name in row))
+        aside = self.path.with_suffix(".csv.aside")
+        with aside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fields)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(aside, self.path)
+
+
+def read_log(path):
+    """The rows of a `TrainingLog` as dicts of strings; none if there is no file."""
+    if not Path(path).exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Validation(keras.callbacks.Callback):
+    """Measure the recipe's metrics on the validation split at each epoch's end; the results join the logs as `val_...`.
+
+    Args:
+        metrics: `keras.metrics.Metric`s; they see the weights of the batches.
+        batches: a finite `tf.data.Dataset` of inputs, targets and weights.
+    """
+
+    def __init__(self, metrics, batches):
+        super().__init__()
+        self.metrics, self.batches, self.evaluator = metrics, batches, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.evaluator is None:
+            self.evaluator = evaluator(self.model, self.metrics)
+        results = self.evaluator.evaluate(self.batches, verbose=0, return_dict=True)
+        logs.update({f"val_{name}": value for name, value in results.items() if name != "loss"})
+
+
+def evaluator(model, metrics):
+    """A second model over the same weights, compiled to measure `metrics`."""
+    twin = keras.Model(model.input, model.output)
+    twin.compile(loss=model.loss, weighted_metrics=metrics, jit_compile=False)
+    return twin
+
+
+class Progress(keras.callbacks.Callback):
+    """Report on standard error: update, loss per sequence, updates a second, time; and each epoch's validation numbers.
+
+    Args:
+        scale: what the loss is divided by (sequences in a batch).
+        steps: the update at which training ends, if it is known.
+        stream: a text stream, standard error by default.
+    """
+
+    every = 10.0  # seconds between two lines where the stream is no terminal
+
+    def __init__(self, scale, steps=None, stream=None):
+        super().__init__()
+        self.scale, self.steps, self.stream = scale, steps, stream or sys.stderr
+        self.started = self.reported = time.monotonic()
+        self.done = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.done += 1
+        now = time.monotonic()
+        if now - self.reported < (0.2 if self.stream.isatty() else self.every):
+            return
+        self.reported = now
+        step, seconds = int(self.model.optimizer.iterations), now - self.started
+        bar = ""
+        if self.steps:
+            filled = round(24 * min(step / self.steps, 1))
+            bar = f" [{'#' * filled}{'.' * (24 - filled)}]"
+        loss, speed = logs["loss"] / self.scale, self.done / seconds
+        line = f"update {step}{bar}  loss {loss:.2f}  {speed:.2f} updates/s  {seconds:.0f} s"
+        self.stream.write(f"\r{line}\033[K" if self.stream.isatty() else line + "\n")
+        self.stream.flush()
+
+    def on_epoch_end(self, epoch, logs=None):
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in logs.items() if name.startswith("val_"))
+        self.stream.write(f"{chr(10) if self.stream.isatty() else ''}epoch {epoch + 1}  {numbers}\n")
+        self.stream.flush()
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keep the model with the lowest value of a validation metric.
+
+    Args:
+        path: the `.keras` file.
+        monitor: the metric's name in the logs.
+        best: the value to beat, from an earlier part of the run.
+    """
+
+    def __init__(self, path, monitor, best=math.inf):
+        super().__init__()
+        self.path, self.monitor, self.best = Path(path), monitor, best
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self.monitor, math.inf)
+        if value < self.best:
+            self.best = value
+            save_atomically(self.model, self.path)

@@ -1,0 +1,87 @@
+"""The one path from a recipe and a prepared folder to trained weights: `model.fit`, resumable at any moment."""
+
+import shutil
+from pathlib import Path
+
+import keras
+
+from keras_seqgen.errors import UserError
+from keras_seqgen.training.callbacks import (
+    BestModel,
+    Progress,
+    ResumePoint,
+    StopOnNonFiniteLoss,
+    TrainingLog,
+    Validation,
+    read_log,
+)
+
+
+def train(recipe, data, run, *, minutes=None, steps=None, checkpoint_minutes=5.0, progress=True):
+    """Train, or go on training.
+
+    The folder `run` receives
+
+        last.keras      model, optimiser and step, saved every few minutes: where a killed run goes on
+        best.keras      the (averaged) model with the best validation number
+        log.csv         a row for each epoch
+        ...             the files of `data` that describe it (vocabulary.json, stats.json, schema.pbtxt)
+
+    The order of the data is a function of the seed and the step, so a run that was killed and resumed sees the batches
+    that it would have seen.
+
+    Args:
+        recipe: an object like `recipes.HandwritingRecipe`.
+        data: a folder written by `keras-seqgen prepare`.
+        run: the folder of the run; made if it does not exist.
+        minutes: stop after so many minutes, with a resume point; `None` for no limit.
+        steps: stop after so many updates in all; `None` for no limit.
+        checkpoint_minutes: the time between two resume points.
+        progress: whether to report on standard error.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: `data` holds no prepared files.
+        NonFiniteLossError: the loss became NaN or infinite.
+    """
+    data, run = Path(data), Path(run)
+    if not (data / "stats.json").exists():
+        raise UserError(f"{data} holds no stats.json: write it with `keras-seqgen prepare {recipe.system}` first")
+    run.mkdir(parents=True, exist_ok=True)
+    for name in ("vocabulary.json", "stats.json", "schema.pbtxt"):
+        if (data / name).exists():
+            shutil.copyfile(data / name, run / name)
+
+    last = run / "last.keras"
+    if last.exists():
+        model = keras.models.load_model(last)
+        model.optimizer.learning_rate = recipe.learning_rate
+    else:
+        model = recipe.build(data)
+    step = int(model.optimizer.iterations)
+    log = read_log(run / "log.csv")
+    best = min((float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)), default=float("inf"))
+    # The order matters: the resume point holds the plain weights, the rest sees their running average.
+    callbacks = [
+        StopOnNonFiniteLoss(),
+        ResumePoint(last, checkpoint_minutes, minutes, steps),
+        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
+        Validation(recipe.metrics(), recipe.evaluation_batches(data)),
+        TrainingLog(run / "log.csv", scale=recipe.batch_size),
+        BestModel(run / "best.keras", recipe.monitor, best),
+        *([Progress(recipe.batch_size, steps)] if progress else []),
+    ]
+    if steps is None or step < steps:
+        model.fit(
+            recipe.train_batches(data, start_step=step),
+            initial_epoch=step // recipe.steps_per_epoch,
+            epochs=10**9,
+            steps_per_epoch=recipe.steps_per_epoch,
+            callbacks=callbacks,
+            shuffle=False,  # the stream has its own order
+            verbose=0,
+        )
+    return model
+
