@@ -62,7 +62,7 @@ class Hand:
 
 
 def random_hand(number: int, seed: int = 0, style: str = "full") -> Hand:
-    """Returns writer `number`: print with a quick pen for "demo", also script and joined writing for "full"."""
+    """Returns writer `number`: plain print with a quick pen for "demo", also script and joined writing for "full"."""
     rng = np.random.default_rng([seed, _HAND_STREAM, number])
     full = style == "full"
     script = rng.random() < 0.35 and full
@@ -72,7 +72,7 @@ def random_hand(number: int, seed: int = 0, style: str = "full") -> Hand:
         capitals="script" if script and rng.random() < 0.5 else "print",
         size=float(rng.uniform(6.0, 10.0)),
         slant=float(np.clip(rng.normal(0.0 if script else 0.12, 0.18), -0.25, 0.55)),
-        aspect=float(rng.uniform(0.7, 1.15)),
+        aspect=float(rng.uniform(0.7, 1.15) if full else rng.uniform(0.8, 1.05)),
         spacing=float(rng.uniform(-0.5, 2.0) - 1.0 * (not script)),
         word_spacing=float(rng.uniform(0.7, 1.2)),
         slope=float(rng.normal(0.0, 0.012)),
@@ -81,8 +81,8 @@ def random_hand(number: int, seed: int = 0, style: str = "full") -> Hand:
         tremor=float(rng.uniform(0.0, 0.2)),
         unevenness=float(rng.uniform(0.2, 1.0)),
         rounding=float(rng.uniform(0.5, 1.3)),
-        retrace=float(rng.choice([0.0, 12.0, 20.0], p=[0.2, 0.6, 0.2])),
-        bowl_first=bool(rng.random() < 0.85),
+        retrace=float(rng.choice([0.0, 12.0, 20.0], p=[0.2, 0.6, 0.2]) if full else 12.0),
+        bowl_first=bool(rng.random() < 0.85 or not full),
         joins=float(0.97 if script else rng.choice([0.0, 0.3, 0.7], p=[0.6, 0.2, 0.2]) if full else 0.0),
         pace=float(rng.uniform(3.2, 4.6) if full else rng.uniform(4.4, 6.0)),
         exponent=float(rng.uniform(0.25, 0.4)),

@@ -141,8 +141,8 @@ class WindowLSTMCell(PeepholeLSTMCell):
         gradient_clip: see `PeepholeLSTMCell`.
 
     Call: `cell(inputs (B, D), states, context (B, U, C))` -> `(h (B, H), w (B, C)), states`, the states being h (B, H),
-    c (B, H), w (B, C) and kappa (B, K); kappa is float32 even under mixed precision. Rows of `context` that are all zero
-    are read as nothing, so padding of the text changes nothing.
+    c (B, H), w (B, C) and kappa (B, K); kappa is float32 even under mixed precision. Rows of `context` that are all
+    zero are read as nothing, so padding of the text changes nothing.
 
     Weights: those of `PeepholeLSTMCell`, `kernel` with D + C rows (x first), and `window_kernel` (H, 3K), `window_bias`
     (3K,). kappa_0 = 0.

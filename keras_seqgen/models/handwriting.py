@@ -37,7 +37,9 @@ def handwriting_graph(strokes, context, recurrent, output):
     return output(ops.concatenate(hidden, axis=-1) if len(hidden) > 1 else hidden[0])
 
 
-def handwriting_prediction(units=400, depth=3, mixture_components=20, lstm_clip=10.0, output_clip=100.0):
+def handwriting_prediction(
+    units=400, depth=3, mixture_components=20, lstm_clip=10.0, output_clip=100.0, wrap=lambda layer: layer
+):
     """The network that continues handwriting.
 
     Args:
@@ -46,6 +48,8 @@ def handwriting_prediction(units=400, depth=3, mixture_components=20, lstm_clip=
         mixture_components: M, bivariate Gaussians in the output.
         lstm_clip: bound on the derivatives at the LSTM gates.
         output_clip: bound on the derivatives at the network's raw outputs.
+        wrap: applied to each layer that has weights, for weight noise: `lambda layer: WeightNoise(layer, 0.075,
+            name=layer.name)`.
 
     Returns:
         An uncompiled `keras.Model`: {"strokes": (B, T, 3) float32}, normalised and delayed by one step -> raw
@@ -54,8 +58,8 @@ def handwriting_prediction(units=400, depth=3, mixture_components=20, lstm_clip=
     Source: Graves 2013, section 4.
     """
     strokes = keras.Input((None, 3), name="strokes")
-    recurrent = [_recurrent(n, units, lstm_clip) for n in range(depth)]
-    raw = handwriting_graph(strokes, None, recurrent, _output(mixture_components, output_clip))
+    recurrent = [wrap(_recurrent(n, units, lstm_clip)) for n in range(depth)]
+    raw = handwriting_graph(strokes, None, recurrent, _output(mixture_components, output_clip, wrap))
     return keras.Model({"strokes": strokes}, raw, name="handwriting_prediction")
 
 
@@ -67,6 +71,7 @@ def handwriting_synthesis(
     mixture_components=20,
     lstm_clip=10.0,
     output_clip=100.0,
+    wrap=lambda layer: layer,
 ):
     """The network that writes a given text.
 
@@ -78,6 +83,8 @@ def handwriting_synthesis(
         mixture_components: M, bivariate Gaussians in the output.
         lstm_clip: bound on the derivatives at the LSTM gates.
         output_clip: bound on the derivatives at the network's raw outputs.
+        wrap: applied to each layer that has weights, for weight noise: `lambda layer: WeightNoise(layer, 0.075,
+            name=layer.name)`.
 
     Returns:
         An uncompiled `keras.Model`: {"strokes": (B, T, 3) float32, normalised and delayed by one step, "text": (B, U)
@@ -87,29 +94,45 @@ def handwriting_synthesis(
     """
     strokes = keras.Input((None, 3), name="strokes")
     text = keras.Input((None,), dtype="int32", name="text")
-    first = WindowLSTM(units, components=window_components, gradient_clip=lstm_clip, name="recurrent_0")
+    first = wrap(WindowLSTM(units, components=window_components, gradient_clip=lstm_clip, name="recurrent_0"))
     recurrent = [lambda x, context: first([x, context])]
-    recurrent += [_recurrent(n, units, lstm_clip) for n in range(1, depth)]
+    recurrent += [wrap(_recurrent(n, units, lstm_clip)) for n in range(1, depth)]
     context = ops.one_hot(text - 1, alphabet_size)
-    raw = handwriting_graph(strokes, context, recurrent, _output(mixture_components, output_clip))
+    raw = handwriting_graph(strokes, context, recurrent, _output(mixture_components, output_clip, wrap))
     return keras.Model({"strokes": strokes, "text": text}, raw, name="handwriting_synthesis")
 
 
 def recurrent_layers(model):
-    """The model's recurrent layers, first to last; each has a `cell`."""
-    return [layer for layer in model.layers if layer.name.startswith("recurrent_")]
+    """The model's recurrent layers, first to last, without wrappers; each has a `cell`."""
+    return [_plain(layer) for layer in model.layers if layer.name.startswith("recurrent_")]
 
 
 def output_layer(model):
-    """The model's last weight layer, h -> raw parameters."""
-    return model.get_layer("output")
+    """The model's last weight layer, h -> raw parameters, without its wrapper."""
+    return _plain(model.get_layer("output"))
+
+
+def copy_weights(source, target):
+    """Start `target` from the weights of `source`, a network of the same sizes with or without weight noise.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    pairs = ([*recurrent_layers(model), output_layer(model)] for model in (source, target))
+    for old, new in zip(*pairs, strict=True):
+        new.set_weights(old.get_weights())
+
+
+def _plain(layer):
+    """The layer inside its wrapper, if it has one."""
+    return layer.layer if isinstance(layer, layers.Wrapper) else layer
 
 
 def _recurrent(n, units, lstm_clip):
     return PeepholeLSTM(units, return_sequences=True, gradient_clip=lstm_clip, name=f"recurrent_{n}")
 
 
-def _output(mixture_components, output_clip):
-    dense = layers.Dense(6 * mixture_components + 1, dtype="float32", name="output")
+def _output(mixture_components, output_clip, wrap):
+    dense = wrap(layers.Dense(6 * mixture_components + 1, dtype="float32", name="output"))
     clip = GradientClip(output_clip, dtype="float32", name="output_clip")
     return lambda hidden: clip(dense(hidden))

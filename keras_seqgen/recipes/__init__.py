@@ -13,11 +13,19 @@ _PAPER = {"optimizer": "graves-rmsprop", "learning_rate": 1e-4, "average": 0.0}
 RECIPES = {
     "handwriting-synthesis": HandwritingRecipe(goal="-1096.9 nats per sequence (Graves 2013, table 4)"),
     "handwriting-synthesis-paper": HandwritingRecipe(**_PAPER, goal="-1096.9 nats per sequence (Graves 2013, table 4)"),
+    "handwriting-synthesis-adaptive": HandwritingRecipe(
+        weight_noise="adaptive", goal="-1128.2 nats per sequence (Graves 2013, table 4), begun --from a plain run"
+    ),
     "handwriting-prediction": HandwritingRecipe(
         text=False, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)"
     ),
     "handwriting-prediction-paper": HandwritingRecipe(
         text=False, **_PAPER, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)"
+    ),
+    "handwriting-prediction-adaptive": HandwritingRecipe(
+        text=False,
+        weight_noise="adaptive",
+        goal="-1057.7 nats per sequence (Graves 2013, table 3), begun --from a plain run",
     ),
     "handwriting-prediction-wide": HandwritingRecipe(
         text=False, units=900, depth=1, goal="-1025.7 nats per sequence (Graves 2013, table 3, 1 x 900)"

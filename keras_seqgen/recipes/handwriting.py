@@ -1,6 +1,7 @@
 """Recipes for handwriting: a network, its data and how it learns, as plain values."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 from keras_seqgen.data.vocabulary import Vocabulary
@@ -14,7 +15,8 @@ class HandwritingRecipe:
     Attributes:
         text: whether the network is given the text (synthesis) or not (prediction).
         units, depth, mixture_components, window_components: the network's sizes.
-        weight_noise: standard deviation of the noise on the recurrent layers' weights, 0 for none.
+        weight_noise: "none", "fixed" or "adaptive" (see `layers.weight_noise`).
+        noise_stddev: standard deviation of the noise, or where it starts.
         optimizer: "adam" or "graves-rmsprop".
         learning_rate: of the sum of nats over a batch.
         average: momentum of the running average of the weights that is evaluated and kept, 0 for none.
@@ -30,10 +32,11 @@ class HandwritingRecipe:
     depth: int = 3
     mixture_components: int = 20
     window_components: int = 10
-    weight_noise: float = 0.0
+    weight_noise: str = "none"
+    noise_stddev: float = 0.075
     optimizer: str = "adam"
     learning_rate: float = 2e-3
-    average: float = 0.999
+    average: float = 0.995
     batch_size: int = 16
     steps_per_epoch: int = 500
     max_points: int | None = None
@@ -51,6 +54,7 @@ class HandwritingRecipe:
 
         keras.utils.set_random_seed(self.seed)
         sizes = {"units": self.units, "depth": self.depth, "mixture_components": self.mixture_components}
+        sizes["wrap"] = self.noise(data)
         if not self.text:
             model = handwriting_prediction(**sizes)
         else:
@@ -65,6 +69,19 @@ class HandwritingRecipe:
 
         model.compile(optimizer=self.make_optimizer(), loss=StrokeLoss(), jit_compile=False)
 
+    def noise(self, data):
+        """What wraps each layer: weight noise, or nothing."""
+        from keras_seqgen.layers import AdaptiveWeightNoise, WeightNoise
+
+        if self.weight_noise == "none":
+            return lambda layer: layer
+        if self.weight_noise == "fixed":
+            return lambda layer: WeightNoise(layer, self.noise_stddev, name=layer.name)
+        if self.weight_noise == "adaptive":
+            lines = json.loads((Path(data) / "stats.json").read_text(encoding="utf-8"))["splits"]["train"]["lines"]
+            return lambda layer: AdaptiveWeightNoise(layer, 1 / lines, self.noise_stddev, name=layer.name)
+        raise UserError(f"`weight_noise` must be none, fixed or adaptive. Received: weight_noise={self.weight_noise}")
+
     def make_optimizer(self):
         """The Keras optimizer that the recipe names."""
         import keras
@@ -74,10 +91,6 @@ class HandwritingRecipe:
         average = {"use_ema": True, "ema_momentum": self.average} if self.average else {}
         if self.optimizer == "adam":
             return keras.optimizers.Adam(self.learning_rate, beta_2=0.99, **average)
-        if self.optimizer == "muon":
-            return keras.optimizers.Muon(
-                self.learning_rate, weight_decay=0, adam_weight_decay=0, adam_beta_2=0.99, **average
-            )
         if self.optimizer == "graves-rmsprop":
             return GravesRMSprop(self.learning_rate, **average)
         raise UserError(f"`optimizer` must be adam or graves-rmsprop. Received: optimizer={self.optimizer}")

@@ -19,14 +19,14 @@ def evaluate_handwriting(model, recipe, data, split, run):
 
     Returns:
         A dict: `nats_per_sequence` and `nats_per_point`, in units of the training set's standard deviation;
-        `nats_per_point_raw`, in the unit of the source (for IAM-OnDB that of the whiteboard), whatever the normalisation;
-        `stroke_error`, the squared error of the predicted mean per point, normalised; `sequences`, `points`.
+        `nats_per_point_raw`, in the unit of the source (for IAM-OnDB that of the whiteboard), whatever the
+        normalisation; `stroke_error`, the squared error of the predicted mean per point, normalised; `sequences`, `points`.
 
     Raises:
         UserError: there is no such split.
 
-    Source: Graves 2013, section 4.2, tables 3 and 4. A density of (dx / s_x, dy / s_y) is s_x s_y times that of (dx, dy),
-    hence nats_per_point_raw = nats_per_point + log(s_x s_y).
+    Source: Graves 2013, section 4.2, tables 3 and 4. A density of (dx / s_x, dy / s_y) is s_x s_y times that of
+    (dx, dy), hence nats_per_point_raw = nats_per_point + log(s_x s_y).
     """
     unit = StrokeStatistics.load(Path(run) / "stats.json")
     batches = recipe.evaluation_batches(data, split, run)

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_seqgen.errors import UserError
+from keras_seqgen.models.handwriting import copy_weights
 from keras_seqgen.training.callbacks import (
     BestModel,
     Progress,
@@ -17,7 +18,7 @@ from keras_seqgen.training.callbacks import (
 )
 
 
-def train(recipe, data, run, *, minutes=None, steps=None, checkpoint_minutes=5.0, progress=True):
+def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, checkpoint_minutes=5.0, progress=True):
     """Train, or go on training.
 
     The folder `run` receives
@@ -36,6 +37,8 @@ def train(recipe, data, run, *, minutes=None, steps=None, checkpoint_minutes=5.0
         run: the folder of the run; made if it does not exist.
         minutes: stop after so many minutes, with a resume point; `None` for no limit.
         steps: stop after so many updates in all; `None` for no limit.
+        start_from: another run; a new run begins with the best weights of that one, which has the same sizes with or
+            without weight noise. A run that exists goes on from its own.
         checkpoint_minutes: the time between two resume points.
         progress: whether to report on standard error.
 
@@ -43,7 +46,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, checkpoint_minutes=5.0
         The model.
 
     Raises:
-        UserError: `data` holds no prepared files.
+        UserError: `data` holds no prepared files, or `start_from` no model of these sizes.
         NonFiniteLossError: the loss became NaN or infinite.
     """
     data, run = Path(data), Path(run)
@@ -58,8 +61,12 @@ def train(recipe, data, run, *, minutes=None, steps=None, checkpoint_minutes=5.0
     if last.exists():
         model = keras.models.load_model(last)
         model.optimizer.learning_rate = recipe.learning_rate
+        if recipe.average:
+            model.optimizer.ema_momentum = recipe.average
     else:
         model = recipe.build(data)
+        if start_from is not None:
+            _start_from(Path(start_from) / "best.keras", model)
     step = int(model.optimizer.iterations)
     log = read_log(run / "log.csv")
     best = min((float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)), default=float("inf"))
@@ -85,3 +92,12 @@ def train(recipe, data, run, *, minutes=None, steps=None, checkpoint_minutes=5.0
         )
     return model
 
+
+def _start_from(path, model):
+    """Copy the weights of another run's model."""
+    if not path.exists():
+        raise UserError(f"{path.parent} has no best.keras to start from")
+    try:
+        copy_weights(keras.models.load_model(path), model)
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{path} is a network of other sizes: {error}") from error

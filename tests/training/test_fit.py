@@ -38,7 +38,7 @@ def whole(tiny_handwriting, tmp_path_factory):
 def test_a_run_leaves_its_log_its_models_and_what_describes_its_data(whole):
     _, run = whole
     assert {p.name for p in run.iterdir()} == {"last.keras", "best.keras", "log.csv", "vocabulary.json", "stats.json"}
-    steps, losses, values = zip(*numbers(run), strict=True)
+    steps, losses, _ = zip(*numbers(run), strict=True)
     assert steps == (6, 12, 18, 24)
     assert losses[-1] < losses[0]
     best = keras.models.load_model(run / "best.keras")
@@ -119,6 +119,25 @@ def test_the_papers_optimiser_and_the_prediction_network_learn(tiny_handwriting,
     train(recipe, tiny_handwriting, tmp_path, steps=30, progress=False)
     losses = [row[1] for row in numbers(tmp_path)]
     assert losses[-1] < losses[0]
+
+
+def test_adaptive_noise_starts_from_a_plain_run(whole, tiny_handwriting, tmp_path):
+    """At inference the network is the plain one; then both the weights and their variances move."""
+    _, run = whole
+    recipe = override(find_recipe("handwriting-synthesis-adaptive"), [*SMALL, "noise_stddev=0.01"])
+    train(recipe, tiny_handwriting, tmp_path, steps=1, start_from=run, progress=False)
+    best = evaluate_handwriting(keras.models.load_model(run / "best.keras"), small(), tiny_handwriting, "valid", run)
+    noisy = evaluate_handwriting(
+        keras.models.load_model(tmp_path / "best.keras"), recipe, tiny_handwriting, "valid", run
+    )
+    assert noisy["nats_per_sequence"] == pytest.approx(best["nats_per_sequence"], abs=0.5)
+    model = train(recipe, tiny_handwriting, tmp_path, steps=12, progress=False)
+    spread = model.get_layer("recurrent_1").log_variances[0].numpy()
+    assert spread.std() > 1e-4
+    with pytest.raises(UserError, match="other sizes"):
+        train(override(recipe, ["units=6"]), tiny_handwriting, tmp_path / "other", steps=1, start_from=run)
+    with pytest.raises(UserError, match=r"no best\.keras"):
+        train(recipe, tiny_handwriting, tmp_path / "third", steps=1, start_from=tmp_path / "nothing")
 
 
 def test_evaluation_reports_both_units(whole, tiny_handwriting):

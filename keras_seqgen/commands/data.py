@@ -1,0 +1,60 @@
+"""`keras-seqgen prepare` and `show`."""
+
+import json
+import sys
+from pathlib import Path
+
+from keras_seqgen.errors import UserError
+
+
+def prepare(arguments) -> int:
+    """Hands the options to the pipeline of the system; its exit code."""
+    from pipelines.__main__ import PIPELINES, main
+
+    if arguments.system not in PIPELINES:
+        raise UserError(f"there is no pipeline `{arguments.system}`; there are: {', '.join(PIPELINES)}")
+    return main([arguments.system, *arguments.options])
+
+
+def show(arguments) -> int:
+    """Draws curves or lines."""
+    (_show_curves if arguments.what == "curves" else _show_lines)(arguments)
+    print(arguments.output, file=sys.stderr)
+    return 0
+
+
+def _show_curves(arguments) -> None:
+    from keras_seqgen.viz.curves import read_log, save_curves
+
+    logs = {Path(folder).name: Path(folder) / "log.csv" for folder in arguments.folders}
+    columns = arguments.column
+    if not columns:
+        known = set().union(*(read_log(log) for log in logs.values()))
+        columns = [name for name in ("val_nats_per_sequence", "val_loss", "loss") if name in known][:1]
+    save_curves(arguments.output, logs, columns, against=arguments.against)
+
+
+def _show_lines(arguments) -> None:
+    from keras_seqgen.viz.ink import save_ink
+
+    if arguments.count < 1:
+        raise UserError(f"`--count` must be positive. Received: {arguments.count}")
+    lines = [line for folder in arguments.folders for line in read_lines(folder, arguments.split, arguments.count)]
+    save_ink(arguments.output, [line.strokes for line in lines], [line.text for line in lines])
+
+
+def read_lines(folder: str | Path, split: str, count: int) -> list:
+    """The first `count` lines of a prepared split."""
+    from keras_seqgen.commands.quiet import import_tensorflow
+    from keras_seqgen.data.schema import from_example
+
+    files = sorted(str(path) for path in Path(folder).glob(f"{split}-*-of-*.tfrecord"))
+    if not files:
+        raise UserError(f"{folder} has no split {split!r}: write it with `keras-seqgen prepare` first")
+    records = import_tensorflow().data.TFRecordDataset(files).take(count)
+    return [from_example(record) for record in records.as_numpy_iterator()]
+
+
+def print_json(content: dict) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(content, ensure_ascii=False))

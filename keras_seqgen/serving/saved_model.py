@@ -1,0 +1,90 @@
+"""A trained network as a SavedModel that TensorFlow Serving can load."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_seqgen.decoding.line_writer import MAX_CHARACTERS
+from keras_seqgen.serving.signatures import HandwritingSignatures
+from keras_seqgen.serving.versions import versions
+
+
+def export_handwriting(model, vocabulary, mean, std, folder, card, max_characters=MAX_CHARACTERS):
+    """Write `folder/<version>/`: the SavedModel, and what a person or a program must know about it.
+
+        saved_model.pb, variables/, ...     signatures generate (the default), generate_primed, score, step
+        README.md                           the model card: `card`, then the alphabet and the signatures
+        assets.extra/vocabulary.json, assets.extra/stats.json
+
+    The version is made aside and renamed when it is whole: a server that watches the folder never meets half of one.
+    Its number is one above the greatest in the folder.
+
+    Args:
+        model: of `models.handwriting_synthesis`, trained.
+        vocabulary: `data.vocabulary.Vocabulary` of single characters.
+        mean, std: (2,), of the training split's offsets in raw units.
+        folder: `saved_models/NAME`; made if it does not exist.
+        card: Markdown: the data and its terms, the numbers reached, what the model is for.
+        max_characters: the longest text, its primer's text included.
+
+    Returns:
+        The `Path` of the version.
+
+    Raises:
+        ValueError: a token of the vocabulary is not a single character, or the card is empty.
+    """
+    if not card.strip():
+        raise ValueError("`card` must say what the model was trained on, under which terms, and how good it is.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    module, signatures = HandwritingSignatures(model, vocabulary, mean, std, max_characters).trace()
+    aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+    try:
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(aside), signatures=signatures, options=options)
+        extra = aside / "assets.extra"
+        extra.mkdir()
+        vocabulary.save(extra / "vocabulary.json")
+        offsets = {"mean": [float(x) for x in mean], "std": [float(x) for x in std]}
+        stats = {"offsets": offsets, "max_characters": max_characters}
+        (extra / "stats.json").write_text(json.dumps(stats, indent=1) + "\n", encoding="utf-8")
+        (aside / "README.md").write_text(card.rstrip() + "\n" + _describe(vocabulary, signatures), encoding="utf-8")
+        aside.chmod(0o755)
+        return _publish(aside, folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def _publish(aside, folder):
+    """Rename to the next version; another exporter may take that number first."""
+    while True:
+        target = folder / str(max(versions(folder), default=0) + 1)
+        try:
+            os.rename(aside, target)
+        except OSError:
+            if not target.exists():
+                raise
+        else:
+            return target
+
+
+def _describe(vocabulary, signatures):
+    """The part of the card that follows from the model itself."""
+    lines = ["", "## Alphabet", "", f"{len(vocabulary)} characters:", "", "```text", "".join(vocabulary.tokens), "```"]
+    lines += ["", "## Signatures", ""]
+    for name, function in signatures.items():
+        inputs = ", ".join(
+            f"{s.name} {s.dtype.name} {_shape(s)}" for s in function.structured_input_signature[0] if s.name
+        )
+        outputs = ", ".join(f"{n} {s.dtype.name} {_shape(s)}" for n, s in sorted(function.structured_outputs.items()))
+        lines.append(f"- `{name}`: {inputs} -> {outputs}")
+    return "\n".join(lines) + "\n"
+
+
+def _shape(spec):
+    return "[" + ", ".join("?" if size is None else str(size) for size in spec.shape) + "]"

@@ -1,0 +1,1 @@
+"""Arrays in, figures out: ink as SVG, PNG, PDF or JSON points, and training curves."""
