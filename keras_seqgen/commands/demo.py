@@ -11,6 +11,12 @@ from keras_seqgen.errors import UserError
 
 LINES = 12_000
 UPDATES = 2_000
+CARD = """# A handwriting demo
+
+Trained for a few minutes by `keras-seqgen demo` on the embedded corpus: text lines of small letters drawn with the
+single-stroke Hershey fonts in random hands. Neither the corpus nor this model is under any terms but the package's own.
+It shows the way from raw data to a written line; it is not meant for use.
+"""
 
 
 def demo(arguments) -> int:
@@ -19,14 +25,17 @@ def demo(arguments) -> int:
         raise UserError(f"--minutes must be positive. Received: {arguments.minutes}")
     folder, started = Path(arguments.folder), time.monotonic()
     data, run, model = folder / "data", folder / "run", folder / "saved_models" / "handwriting"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "card.md").write_text(CARD, encoding="utf-8")
     prepare = ["handwriting", "--format", "hershey", "--style", "demo", "--count", LINES, "--output", data]
     trained = _updates(run) >= UPDATES
     train = ["handwriting-demo", "--data", data, "--run", run, "--steps", UPDATES, "--minutes", arguments.minutes]
+    export = ["export", "--run", run, "--to", model, "--card", folder / "card.md"]
     write = [arguments.text, "--model", model, "--bias", 1, "-o"]
     stages = [
         ("draw text lines in 200 hands", (data / "stats.json").exists(), ["prepare", *prepare]),
         ("learn to write", trained, ["train", *train]),
-        ("export a SavedModel", trained and (model / "1").exists(), ["export", "--run", run, "--to", model]),
+        ("export a SavedModel", trained and (model / "1").exists(), export),
         ("write through it", False, ["write", *write, folder / "line.svg"]),
         ("write it again, as a picture", False, ["write", *write, folder / "line.png"]),
     ]

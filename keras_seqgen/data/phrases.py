@@ -110,6 +110,7 @@ PATTERNS = (
     "{name} {jumble} {WORD} {jumble}",
 )
 
+_SHORT = [word for word in WORDS if len(word) <= 6]
 _ONSETS = _words("b c d f g h j k l m n p qu r s t v w x y z bl ch cr dr fl gr kn pl qu sh sk sp st th tr wh")
 _VOWELS = _words("a e i o u a e i o u y ai ea ee io oo ou")
 _CODAS = _words("b c d f g k l m n p r s t v w x z ck ft lm nd ng nk rk st xt")
@@ -119,16 +120,17 @@ def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def invented_word(rng: np.random.Generator) -> str:
-    """A pronounceable word of one to three syllables that no dictionary holds, rare letters as often as common ones."""
-    syllables = int(rng.integers(1, 4))
+def invented_word(rng: np.random.Generator, syllables: int) -> str:
+    """A pronounceable word that no dictionary holds, rare letters as often as common ones."""
     body = "".join(_pick(rng, _ONSETS) + _pick(rng, _VOWELS) for _ in range(syllables))
     return body + _pick(rng, _CODAS) if syllables == 1 or rng.random() < 0.5 else body
 
 
 def demo_text(rng: np.random.Generator) -> str:
-    """Two to four small-letter words, about 8 to 24 characters."""
-    words = [invented_word(rng) if rng.random() < 0.5 else _pick(rng, WORDS) for _ in range(int(rng.integers(2, 5)))]
+    """Two to five short small-letter words, about 8 to 30 characters."""
+    count = int(rng.integers(2, 6))
+    invented = rng.random(count) < 0.6
+    words = [invented_word(rng, int(rng.integers(1, 3))) if new else _pick(rng, _SHORT) for new in invented]
     return " ".join(words)
 
 
@@ -136,7 +138,7 @@ def full_text(rng: np.random.Generator) -> str:
     """One sentence, number, address or jumble out of every printable ASCII character, about 10 to 50 characters."""
 
     def word() -> str:
-        return invented_word(rng) if rng.random() < 0.3 else _pick(rng, WORDS)
+        return invented_word(rng, int(rng.integers(1, 4))) if rng.random() < 0.3 else _pick(rng, WORDS)
 
     parts = _pick(rng, PATTERNS)
     for name, draw in {

@@ -61,11 +61,11 @@ def one_step(model, stroke, cells, context):
         context: (B, U, C), the text one-hot, or `None`.
 
     Returns:
-        raw (B, 6M + 1), the new states, and phi (B, U), the window's weights, or `None`.
+        raw (B, 6M + 1), the new states, and the window: phi (B, U) and kappa (B, K), or `None`.
 
     Source: Graves 2013, equations 1 to 6 and 46 to 53.
     """
-    states, phi, before = [], [], list(cells)
+    states, window, before = [], [], list(cells)
 
     def run(layer):
         cell = layer.cell
@@ -77,21 +77,25 @@ def one_step(model, stroke, cells, context):
             else:
                 (h, w), new = cell(inputs, old, context)
                 alpha, beta, kappa = cell.window(h, old[3])  # as the cell did: the graph optimiser keeps one of the two
-                phi.append(window_weights(alpha, beta, kappa, tf.shape(context)[1]))
+                window.append((window_weights(alpha, beta, kappa, tf.shape(context)[1]), kappa))
             states.extend(new)
             return h if context is None else (h, w)
 
         return step
 
     raw = handwriting_graph(stroke, context, [run(layer) for layer in recurrent_layers(model)], output_layer(model))
-    return raw, states, phi[0] if phi else None
+    return raw, states, window[0] if window else None
 
 
-def past_the_end(phi, text_length):
+def past_the_end(phi, kappa, text_length):
     """The stop rule, row by row: phi(t, U + 1) > phi(t, u) for all 1 <= u <= U.
+
+    It holds of itself where every kappa_k > U + 1, as each term of phi then grows with u up to U + 1. That is asked for
+    too: far behind the text all of phi is 0 in float32.
 
     Args:
         phi: (B, U + 1 or more), the weights of the positions 1, 2, ...
+        kappa: (B, K), the positions of the window's components.
         text_length: (B,) int32, each row's own U.
 
     Returns:
@@ -101,7 +105,8 @@ def past_the_end(phi, text_length):
     """
     candidates = tf.sequence_mask(text_length + 1, tf.shape(phi)[1], phi.dtype)
     best = tf.argmax(phi * candidates, axis=1, output_type=tf.int32)  # of equals the first: hence ">"
-    return best == text_length
+    beyond = tf.reduce_min(kappa, axis=1) > tf.cast(text_length + 1, kappa.dtype)
+    return (best == text_length) | beyond
 
 
 def prime(model, pen, context, primer, length):
@@ -155,10 +160,10 @@ def sample(model, pen, context, lines, steps, freeze=False):
     bias, rows = _spare_rows(lines.bias, VECTOR), tf.shape(lines.bias)[0]
 
     def body(t, active, pen, written):
-        raw, cells, phi = one_step(model, pen.stroke, pen.cells, context)
+        raw, cells, window = one_step(model, pen.stroke, pen.cells, context)
         finished = pen.finished
-        if phi is not None:
-            finished |= active & past_the_end(phi, length)
+        if window is not None:
+            finished |= active & past_the_end(*window, length)
         active = ~finished & (t < lines.limit)
         here = active[:, None]
         drawn = stroke_sample(stroke_parameters(_spare_rows(raw, VECTOR), bias), uniform[t], normal[t])[:rows]
@@ -171,7 +176,7 @@ def sample(model, pen, context, lines, steps, freeze=False):
     def going_on(t, active, *_):
         return (t < steps) & tf.reduce_any(active)
 
-    written = tf.TensorArray(tf.float32, steps, element_shape=pen.stroke.shape)
+    written = tf.TensorArray(tf.float32, steps).unstack(tf.zeros(tf.concat([[steps], tf.shape(pen.stroke)], 0)))
     before, active = pen.drawn, ~pen.finished & (lines.limit > 0)
     _, _, pen, written = tf.while_loop(going_on, body, [0, active, pen, written])
     return tf.transpose(written.stack(), [1, 0, 2]), pen.drawn - before, pen
@@ -195,7 +200,7 @@ def write(model, lines, pen=None, primer=None, primer_length=None, steps=None):
     """
     rows = tf.shape(lines.bias)[0]
     spare = _spare_row_count(model)
-    steps = tf.maximum(tf.reduce_max(lines.limit), 0) if steps is None else steps
+    steps = tf.maximum(tf.reduce_max(lines.limit), 1) if steps is None else steps
     weights = [(variable, tf.convert_to_tensor(variable.value)) for variable in _step_variables(model)]
     with keras.StatelessScope(state_mapping=weights):  # the weights were read here, once, and not in every step
         lines, given, primer, primer_length = tf.nest.map_structure(

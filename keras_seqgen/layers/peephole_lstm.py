@@ -257,7 +257,7 @@ class PeepholeLSTM(keras.layers.RNN):
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         cell = self.cell
-        if tree_is_nested(mask):
+        if isinstance(mask, (list, tuple)):
             mask = mask[0]
         x = ops.cast(ops.swapaxes(sequences, 0, 1), self.compute_dtype)
         if mask is not None:
@@ -266,9 +266,8 @@ class PeepholeLSTM(keras.layers.RNN):
             x = ops.flip(x, axis=0)
             mask = None if mask is None else ops.flip(mask, axis=0)
         kernel, recurrent, peephole, bias = cell.lstm_weights()
-        h, c_last = peephole_lstm(
-            ops.matmul(x, kernel) + bias, *initial_state, recurrent, peephole, mask, cell.gradient_clip
-        )
+        z, (h_0, c_0) = ops.matmul(x, kernel) + bias, initial_state
+        h, c_last = peephole_lstm(z, h_0, c_0, recurrent, peephole, mask, cell.gradient_clip)
         return h[-1], ops.swapaxes(h, 0, 1), [h[-1], c_last]
 
     @property
@@ -283,8 +282,3 @@ class PeepholeLSTM(keras.layers.RNN):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-def tree_is_nested(mask):
-    """Whether Keras handed the mask over in a list."""
-    return isinstance(mask, (list, tuple))

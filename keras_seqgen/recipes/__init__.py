@@ -8,27 +8,29 @@ from pathlib import Path
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes.handwriting import HandwritingRecipe
 
-_PAPER = {"optimizer": "graves-rmsprop", "learning_rate": 1e-4, "average": 0.0}
+_SYNTHESIS = HandwritingRecipe(goal="-1096.9 nats per sequence (Graves 2013, table 4)")
+_PREDICTION = HandwritingRecipe(text=False, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)")
+
+
+def _paper(recipe):
+    """The recipe with the paper's optimiser."""
+    return dataclasses.replace(recipe, optimizer="graves-rmsprop", learning_rate=1e-4, average=0.0)
+
+
+def _adaptive(recipe, goal):
+    """The recipe with adaptive weight noise, as the paper trains its best networks."""
+    return dataclasses.replace(recipe, weight_noise="adaptive", goal=f"{goal}, begun --from a plain run")
+
 
 RECIPES = {
-    "handwriting-synthesis": HandwritingRecipe(goal="-1096.9 nats per sequence (Graves 2013, table 4)"),
-    "handwriting-synthesis-paper": HandwritingRecipe(**_PAPER, goal="-1096.9 nats per sequence (Graves 2013, table 4)"),
-    "handwriting-synthesis-adaptive": HandwritingRecipe(
-        weight_noise="adaptive", goal="-1128.2 nats per sequence (Graves 2013, table 4), begun --from a plain run"
-    ),
-    "handwriting-prediction": HandwritingRecipe(
-        text=False, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)"
-    ),
-    "handwriting-prediction-paper": HandwritingRecipe(
-        text=False, **_PAPER, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)"
-    ),
-    "handwriting-prediction-adaptive": HandwritingRecipe(
-        text=False,
-        weight_noise="adaptive",
-        goal="-1057.7 nats per sequence (Graves 2013, table 3), begun --from a plain run",
-    ),
-    "handwriting-prediction-wide": HandwritingRecipe(
-        text=False, units=900, depth=1, goal="-1025.7 nats per sequence (Graves 2013, table 3, 1 x 900)"
+    "handwriting-synthesis": _SYNTHESIS,
+    "handwriting-synthesis-paper": _paper(_SYNTHESIS),
+    "handwriting-synthesis-adaptive": _adaptive(_SYNTHESIS, "-1128.2 nats per sequence (Graves 2013, table 4)"),
+    "handwriting-prediction": _PREDICTION,
+    "handwriting-prediction-paper": _paper(_PREDICTION),
+    "handwriting-prediction-adaptive": _adaptive(_PREDICTION, "-1057.7 nats per sequence (Graves 2013, table 3)"),
+    "handwriting-prediction-wide": dataclasses.replace(
+        _PREDICTION, units=900, depth=1, goal="-1025.7 nats per sequence (Graves 2013, table 3, 1 x 900)"
     ),
     "handwriting-demo": HandwritingRecipe(
         units=128,

@@ -121,7 +121,7 @@ class HandwritingRecipe:
         from keras_seqgen.data.batches import handwriting_batches
         from keras_seqgen.data.strokes import StrokeStatistics
 
-        own = {} if run is None else {"statistics": StrokeStatistics.load(Path(run) / "stats.json")}
-        if run is not None and self.text:
-            own["vocabulary"] = Vocabulary.load(Path(run) / "vocabulary.json")
-        return handwriting_batches(data, split, 64, with_text=self.text, **own)
+        home = Path(data if run is None else run)
+        statistics = StrokeStatistics.load(home / "stats.json")
+        vocabulary = Vocabulary.load(home / "vocabulary.json") if self.text else None
+        return handwriting_batches(data, split, 64, with_text=self.text, statistics=statistics, vocabulary=vocabulary)

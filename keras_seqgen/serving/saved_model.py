@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_seqgen.decoding.line_writer import MAX_CHARACTERS
 from keras_seqgen.serving.signatures import HandwritingSignatures
@@ -46,6 +47,7 @@ def export_handwriting(model, vocabulary, mean, std, folder, card, max_character
     try:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(aside), signatures=signatures, options=options)
+        _forget_custom_gradients(aside / "saved_model.pb")
         extra = aside / "assets.extra"
         extra.mkdir()
         vocabulary.save(extra / "vocabulary.json")
@@ -58,6 +60,16 @@ def export_handwriting(model, vocabulary, mean, std, folder, card, max_character
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def _forget_custom_gradients(path):
+    """Take out the names of the layers' own backward passes, of which every client would be warned that they are missing."""
+    saved = SavedModel.FromString(path.read_bytes())
+    for graph in (meta.graph_def for meta in saved.meta_graphs):
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+            for node in nodes:
+                node.attr.pop("_gradient_op_type", None)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def _publish(aside, folder):

@@ -20,7 +20,8 @@ def evaluate_handwriting(model, recipe, data, split, run):
     Returns:
         A dict: `nats_per_sequence` and `nats_per_point`, in units of the training set's standard deviation;
         `nats_per_point_raw`, in the unit of the source (for IAM-OnDB that of the whiteboard), whatever the
-        normalisation; `stroke_error`, the squared error of the predicted mean per point, normalised; `sequences`, `points`.
+        normalisation; `stroke_error`, the squared error of the predicted mean per point, normalised; `sequences`;
+        `points`.
 
     Raises:
         UserError: there is no such split.

@@ -1,14 +1,27 @@
 """The writing loop, against the network on whole sequences, NumPy retellings and the density."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_seqgen.decoding.handwriting import Lines, past_the_end, start, write
+from keras_seqgen.decoding import handwriting
+from keras_seqgen.decoding.handwriting import Lines, past_the_end, start
 from keras_seqgen.decoding.noise import point_noise
 from keras_seqgen.distributions import StrokeMixture, stroke_mode, stroke_parameters, stroke_sample
-from keras_seqgen.models.handwriting import output_layer, recurrent_layers
+from keras_seqgen.models.handwriting import handwriting_synthesis, output_layer, recurrent_layers
+
+
+@functools.cache
+def traced(model):
+    return tf.function(functools.partial(handwriting.write, model), autograph=False, reduce_retracing=True)
+
+
+def write(model, lines, **options):
+    return traced(model)(lines, **options)
+
 
 TEXTS = ["abc", "e", "dead bee.", "a cab", "bee"]
 
@@ -100,7 +113,10 @@ def test_each_row_stops_by_the_rule_and_by_its_own_text(synthesis, encode, vocab
 
 def test_stop_rule_row_by_row():
     phi = tf.constant([[0.1, 0.2, 0.3, 0.9], [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.1, 0.6, 0.2, 0.9]])
-    assert past_the_end(phi, tf.constant([2, 1, 2, 1])).numpy().tolist() == [True, False, False, True]
+    kappa = tf.constant([[0.0, 2.0]] * 4)
+    assert past_the_end(phi, kappa, tf.constant([2, 1, 2, 1])).numpy().tolist() == [True, False, False, True]
+    kappa = tf.constant([[3.1, 5.0], [2.5, 1.5], [90.0, 3.0], [90.0, 91.0]])
+    assert past_the_end(0.0 * phi, kappa, tf.constant([2, 1, 2, 1])).numpy().tolist() == [True, False, False, True]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 7, 8, 13, 16, 29, 32, 33, 64])
@@ -109,12 +125,11 @@ def test_a_row_is_the_same_alone_in_a_batch_and_under_padding(synthesis, encode,
     texts = ["".join(rng.choice(list("abcde ."), 1 + n % 12)) for n in range(64)]
     lines = lines_of(encode(texts), limit=120)
     lines = lines._replace(bias=tf.constant(rng.uniform(0, 2, 64), tf.float32), limit=tf.range(64) + 60)
-    graph = tf.function(lambda lines: write(synthesis, lines)[:2], autograph=False, reduce_retracing=True)
-    strokes, length = graph(lines)
+    strokes, length, _ = write(synthesis, lines)
     for first in range(0, 64 - rows + 1, 21):
         part = Lines(*(x[first : first + rows] for x in lines))
         part = part._replace(text=tf.pad(part.text, [[0, 0], [0, 7 * first]]))
-        alone, end = graph(part)
+        alone, end, _ = write(synthesis, part)
         np.testing.assert_array_equal(end, length[first : first + rows])
         T = min(alone.shape[1], strokes.shape[1])
         np.testing.assert_array_equal(alone[:, :T], strokes[first : first + rows, :T])
@@ -139,10 +154,9 @@ def test_chunks_make_up_the_line(synthesis, encode):
     lines = lines_of(encode(TEXTS), bias=0.5)
     strokes, length, _ = write(synthesis, lines)
     pen, parts, total = start(synthesis, 5), [[] for _ in TEXTS], 0
-    chunk = tf.function(lambda lines, pen: write(synthesis, lines, pen=pen), autograph=False, reduce_retracing=True)
     for turn in range(200):
         wanted = tf.constant([1, 7, 20, turn % 3, 4])
-        points, drawn, pen = chunk(lines._replace(limit=wanted), pen)
+        points, drawn, pen = write(synthesis, lines._replace(limit=wanted), pen=pen)
         total += int(tf.reduce_sum(drawn))
         for row in range(5):
             parts[row].append(points[row, : drawn[row]].numpy())
@@ -198,11 +212,15 @@ def test_stop_rule_waits_for_the_primer_to_end(synthesis, encode):
 
 def test_large_bias_draws_the_mode(synthesis, encode):
     text = encode(TEXTS)
-    strokes, length, _ = write(synthesis, lines_of(text, bias=12.0))
+    strokes, length, _ = write(synthesis, lines_of(text, bias=300.0))
     parameters = stroke_parameters(raw_on_whole_sequence(synthesis, strokes.numpy(), text))
     mode = stroke_mode(parameters).numpy()
+    first, second = np.sort(parameters.log_pi, axis=-1)[..., :-3:-1].transpose(2, 0, 1)
+    likeliest = first - second > 0.01  # in a tie, rounding chooses
     for row, end in enumerate(length.numpy()):
-        np.testing.assert_allclose(strokes[row, :end, :2], mode[row, :end, :2], atol=1e-3)
+        clear = likeliest[row, :end]
+        assert clear.mean() > 0.9
+        np.testing.assert_allclose(strokes[row, :end, :2][clear], mode[row, :end, :2][clear], atol=1e-3)
 
 
 def test_first_point_has_the_distribution_of_the_density(synthesis, encode):
@@ -210,8 +228,9 @@ def test_first_point_has_the_distribution_of_the_density(synthesis, encode):
     text = tf.repeat(encode(["abc"]), rows, axis=0)
     strokes = write(synthesis, lines_of(text, limit=1))[0].numpy()[:, 0]
     raw = raw_on_whole_sequence(synthesis, np.zeros((1, 1, 3), "float32"), text[:1])[0, 0]
-    p = StrokeMixture(raw).stroke_parameters
-    pi, e = np.exp(p.log_pi), float(p.end_probability)
+    parameters = StrokeMixture(raw).stroke_parameters
+    p = type(parameters)(*(x.numpy() for x in parameters))
+    pi, e = np.exp(p.log_pi), float(parameters.end_probability)
     rho = np.tanh(p.atanh_rho)
     for column, mean, log_sigma in ((0, p.mean_x, p.log_sigma_x), (1, p.mean_y, p.log_sigma_y)):
 
@@ -247,12 +266,27 @@ def test_prediction_network_writes_without_a_text(prediction):
 
 
 def test_the_loop_reads_new_weights(synthesis, encode):
-    graph = tf.function(lambda lines: write(synthesis, lines)[0], autograph=False)
     lines = lines_of(encode(["abc"]), limit=5)
-    before = graph(lines).numpy()
+    before = write(synthesis, lines)[0]
     bias = output_layer(synthesis).bias
-    bias.assign_add(0.5 * tf.ones_like(bias))
-    after = graph(lines).numpy()
-    bias.assign_sub(0.5 * tf.ones_like(bias))
+    kept = bias.numpy()
+    bias.assign(kept + 0.5)
+    after = write(synthesis, lines)[0]
+    bias.assign(kept)
     assert np.abs(before - after).max() > 0.01
-    np.testing.assert_array_equal(graph(lines), before)
+    np.testing.assert_array_equal(write(synthesis, lines)[0], before)
+
+
+@pytest.mark.slow
+def test_a_row_of_the_full_network_is_the_same_alone_and_in_a_batch(vocabulary, encode):
+    """Holds where TensorFlow multiplies with oneDNN or in a single thread: see `decoding.handwriting`."""
+    model = handwriting_synthesis(len(vocabulary))
+    rng = np.random.default_rng(0)
+    lines = lines_of(encode(["".join(rng.choice(list("abcde ."), 1 + n)) for n in range(64)]), limit=600)
+    strokes, length, _ = write(model, lines)
+    for rows in (1, 2, 3, 4, 7, 16, 31, 32, 64):
+        for first in range(0, 65 - rows, max(16, rows)):
+            part = slice(first, first + rows)
+            alone, end, _ = write(model, Lines(*(x[part] for x in lines)))
+            np.testing.assert_array_equal(end, length[part])
+            np.testing.assert_array_equal(alone, strokes[part])

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def check_layer(layer, inputs, tmp_path, *, call=None, mixed=True):
-    """Eager and symbolic shapes agree; config and .keras round trips; a gradient to every weight; mixed precision; one fit.
+    """Shapes, eager and symbolic; config and .keras round trips; a gradient to every weight; one fit; mixed precision.
 
     Args:
         layer: the layer, new.
@@ -18,7 +18,7 @@ def check_layer(layer, inputs, tmp_path, *, call=None, mixed=True):
     call = call or {}
     arrays = inputs if isinstance(inputs, list) else [inputs]
     symbols = [keras.Input(array.shape[1:], dtype=str(array.dtype)) for array in arrays]
-    pack = (lambda values: list(values)) if isinstance(inputs, list) else (lambda values: values[0])
+    pack = list if isinstance(inputs, list) else (lambda values: values[0])
 
     eager = tf.nest.flatten(layer(inputs, **call))
     symbolic = tf.nest.flatten(layer(pack(symbols), **call))
