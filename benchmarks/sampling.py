@@ -19,9 +19,10 @@ ALPHABET = [chr(33 + n) for n in range(81)]
 POINTS = {1: 500, 64: 200}
 
 
-def products_alone(rows, points, units=400, alphabet_size=len(ALPHABET)):
+def products_alone(rows, points, units=400):
     """A function that multiplies what enters the gates of each layer, point after point, and does nothing else."""
-    sizes = (3 + alphabet_size + units, *[3 + alphabet_size + 2 * units] * 2)
+    first = 3 + len(ALPHABET) + units
+    sizes = (first, first + units, first + units)
     kernels = [tf.Variable(tf.random.normal((size, 4 * units), stddev=0.02)) for size in sizes]
 
     @tf.function(autograph=False)

@@ -194,7 +194,7 @@ def _demo(commands):
     )
     command.add_argument("--folder", default="demo", metavar="FOLDER", help="where everything is kept (default: demo)")
     command.add_argument("--text", default="the quick brown fox", metavar="TEXT", help="small letters and spaces")
-    command.add_argument("--minutes", type=float, default=6.0, metavar="M", help="of training (default: 6)")
+    command.add_argument("--minutes", type=float, default=6.5, metavar="M", help="of training (default: 6.5)")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_seqgen.errors import UserError
 
 LINES = 12_000
-UPDATES = 2_000
+UPDATES = 3_000
 CARD = """# A handwriting demo
 
 Trained for a few minutes by `keras-seqgen demo` on the embedded corpus: text lines of small letters drawn with the

@@ -128,10 +128,14 @@ def invented_word(rng: np.random.Generator, syllables: int) -> str:
 
 def demo_text(rng: np.random.Generator) -> str:
     """Two to five short small-letter words, about 8 to 30 characters."""
-    count = int(rng.integers(2, 6))
-    invented = rng.random(count) < 0.6
-    words = [invented_word(rng, int(rng.integers(1, 3))) if new else _pick(rng, _SHORT) for new in invented]
-    return " ".join(words)
+
+    def word() -> str:
+        kind = rng.random()
+        if kind < 0.06:
+            return _pick(rng, string.ascii_lowercase)  # as in "a line"
+        return invented_word(rng, int(rng.integers(1, 3))) if kind < 0.6 else _pick(rng, _SHORT)
+
+    return " ".join(word() for _ in range(int(rng.integers(2, 6))))
 
 
 def full_text(rng: np.random.Generator) -> str:

@@ -9,8 +9,8 @@ another shape, and sampling is chaotic: a difference in the last bit becomes ano
 - texts are padded in whole vectors.
 
 With these a row is the same alone and in a batch of up to 128, bit for bit, where TensorFlow multiplies with oneDNN
-(its default on CPUs with VNNI) or in a single thread. On other CPUs with several threads, on a GPU and under XLA
-(`jit_compile`) rows agree until rounding tells them apart.
+(its default on CPUs with VNNI; TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a single thread. Without it, on a
+GPU and under XLA (`jit_compile`) rows agree until rounding tells them apart.
 """
 
 from typing import Any, NamedTuple
@@ -163,7 +163,8 @@ def sample(model, pen, context, lines, steps, freeze=False):
         raw, cells, window = one_step(model, pen.stroke, pen.cells, context)
         finished = pen.finished
         if window is not None:
-            finished |= active & past_the_end(*window, length)
+            phi, kappa = window
+            finished |= active & past_the_end(phi, kappa, length)
         active = ~finished & (t < lines.limit)
         here = active[:, None]
         drawn = stroke_sample(stroke_parameters(_spare_rows(raw, VECTOR), bias), uniform[t], normal[t])[:rows]

@@ -63,7 +63,7 @@ def export_handwriting(model, vocabulary, mean, std, folder, card, max_character
 
 
 def _forget_custom_gradients(path):
-    """Take out the names of the layers' own backward passes, of which every client would be warned that they are missing."""
+    """Take out the names of the layers' own backward passes: every client would be warned that they are not there."""
     saved = SavedModel.FromString(path.read_bytes())
     for graph in (meta.graph_def for meta in saved.meta_graphs):
         for nodes in (graph.node, *(function.node_def for function in graph.library.function)):

@@ -12,11 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_seqgen.decoding.handwriting import Lines, Pen, start, write
-from keras_seqgen.decoding.line_writer import MAX_CHARACTERS, default_limit
+from keras_seqgen.decoding.line_writer import MAX_CHARACTERS, MAX_POINTS, default_limit
 from keras_seqgen.distributions import stroke_log_density, stroke_parameters
 from keras_seqgen.serving.text_ids import TextIds
-
-MAX_POINTS = 20_000  # of a line; the longest of IAM-OnDB has 2,700
 
 _row = functools.partial(tf.TensorSpec, (None,))
 _TEXT = _row(tf.string, "text")

@@ -40,19 +40,19 @@ class ResumePoint(keras.callbacks.Callback):
     Args:
         path: the `.keras` file; written aside and renamed, so that a kill at any moment leaves a whole one.
         every_minutes: the time between two saves.
-        stop_after_minutes: end the training after this time, or `None`.
+        deadline: end the training at this time of `time.monotonic()`, or `None`.
         stop_at_step: end the training at this update, or `None`.
     """
 
-    def __init__(self, path, every_minutes=5.0, stop_after_minutes=None, stop_at_step=None):
+    def __init__(self, path, every_minutes=5.0, deadline=None, stop_at_step=None):
         super().__init__()
         self.path, self.every = Path(path), 60 * every_minutes
-        self.stop_after, self.stop_at_step = stop_after_minutes, stop_at_step
-        self.started = self.saved = time.monotonic()
+        self.deadline, self.stop_at_step = deadline, stop_at_step
+        self.saved = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        if self.stop_after is not None and now - self.started > 60 * self.stop_after:
+        if self.deadline is not None and now > self.deadline:
             self.model.stop_training = True
         if self.stop_at_step is not None and int(self.model.optimizer.iterations) >= self.stop_at_step:
             self.model.stop_training = True

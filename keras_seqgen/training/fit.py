@@ -1,6 +1,7 @@
 """The one path from a recipe and a prepared folder to trained weights: `model.fit`, resumable at any moment."""
 
 import shutil
+import time
 from pathlib import Path
 
 import keras
@@ -57,40 +58,54 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         if (data / name).exists():
             shutil.copyfile(data / name, run / name)
 
-    last = run / "last.keras"
-    if last.exists():
-        model = keras.models.load_model(last)
-        model.optimizer.learning_rate = recipe.learning_rate
-        if recipe.average:
-            model.optimizer.ema_momentum = recipe.average
-    else:
-        model = recipe.build(data)
-        if start_from is not None:
-            _start_from(Path(start_from) / "best.keras", model)
-    step = int(model.optimizer.iterations)
-    log = read_log(run / "log.csv")
-    best = min((float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)), default=float("inf"))
-    # The order matters: the resume point holds the plain weights, the rest sees their running average.
-    callbacks = [
-        StopOnNonFiniteLoss(),
-        ResumePoint(last, checkpoint_minutes, minutes, steps),
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
-        Validation(recipe.metrics(), recipe.evaluation_batches(data)),
-        TrainingLog(run / "log.csv", scale=recipe.batch_size),
-        BestModel(run / "best.keras", recipe.monitor, best),
-        *([Progress(recipe.batch_size, steps)] if progress else []),
-    ]
-    if steps is None or step < steps:
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    while True:
+        model = _load_or_build(recipe, data, run, start_from)
+        step = int(model.optimizer.iterations)
+        if steps is not None and step >= steps:
+            return model
+        # A run resumed in the middle of an epoch finishes that one first, so that validations keep their places.
+        done = step % recipe.steps_per_epoch
+        epoch = step // recipe.steps_per_epoch
         model.fit(
             recipe.train_batches(data, start_step=step),
-            initial_epoch=step // recipe.steps_per_epoch,
-            epochs=10**9,
-            steps_per_epoch=recipe.steps_per_epoch,
-            callbacks=callbacks,
+            initial_epoch=epoch,
+            epochs=epoch + 1 if done else 10**9,
+            steps_per_epoch=recipe.steps_per_epoch - done,
+            callbacks=_callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress),
             shuffle=False,  # the stream has its own order
             verbose=0,
         )
+        if not done or model.stop_training:
+            return model
+
+
+def _load_or_build(recipe, data, run, start_from):
+    """The model where its run left it, or a new one."""
+    if (run / "last.keras").exists():
+        model = keras.models.load_model(run / "last.keras")
+        model.optimizer.learning_rate = recipe.learning_rate
+        if recipe.average:
+            model.optimizer.ema_momentum = recipe.average
+        return model
+    model = recipe.build(data)
+    if start_from is not None:
+        _start_from(Path(start_from) / "best.keras", model)
     return model
+
+
+def _callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress):
+    """The order matters: the resume point holds the plain weights, what follows sees their running average."""
+    values = [float(row[recipe.monitor]) for row in read_log(run / "log.csv") if row.get(recipe.monitor)]
+    return [
+        StopOnNonFiniteLoss(),
+        ResumePoint(run / "last.keras", checkpoint_minutes, deadline, steps),
+        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
+        Validation(recipe.metrics(), recipe.evaluation_batches(data)),
+        TrainingLog(run / "log.csv", scale=recipe.batch_size),
+        BestModel(run / "best.keras", recipe.monitor, min(values, default=float("inf"))),
+        *([Progress(recipe.batch_size, steps)] if progress else []),
+    ]
 
 
 def _start_from(path, model):

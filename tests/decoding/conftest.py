@@ -34,9 +34,7 @@ def vocabulary():
 @pytest.fixture(scope="session")
 def synthesis(vocabulary):
     keras.utils.set_random_seed(5)
-    return lively(
-        handwriting_synthesis(len(vocabulary), units=24, depth=3, window_components=4, mixture_components=5)
-    )
+    return lively(handwriting_synthesis(len(vocabulary), units=24, depth=3, window_components=4, mixture_components=5))
 
 
 @pytest.fixture(scope="session")

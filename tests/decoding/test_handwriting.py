@@ -203,7 +203,7 @@ def test_primed_rows_do_not_meet(synthesis, encode):
 
 
 def test_stop_rule_waits_for_the_primer_to_end(synthesis, encode):
-    """A primer so long that its window has run past the text: nothing is left to write, and nothing stopped it before."""
+    """A primer so long that its window has run past the text: nothing is left to write."""
     primer = tf.zeros((1, 400, 3))
     lines = lines_of(encode(["ab"]))
     _, length, _ = write(synthesis, lines, primer=primer, primer_length=tf.constant([400]))

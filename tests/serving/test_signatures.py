@@ -28,7 +28,10 @@ def generate(saved, text, bias=None, seed=None):
 
 
 def test_same_seed_same_line(saved):
-    a, b = generate(saved, ["abc", "abc"], seed=[[1, 2], [1, 2]]), generate(saved, ["abc", "abc"], seed=[[1, 2], [2, 1]])
+    a, b = (
+        generate(saved, ["abc", "abc"], seed=[[1, 2], [1, 2]]),
+        generate(saved, ["abc", "abc"], seed=[[1, 2], [2, 1]]),
+    )
     np.testing.assert_array_equal(a["strokes"][0], a["strokes"][1])
     T = min(b["length"])
     assert np.abs(b["strokes"][0, :T] - b["strokes"][1, :T]).max() > 1
