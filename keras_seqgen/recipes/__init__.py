@@ -38,7 +38,7 @@ RECIPES = {
         mixture_components=8,
         window_components=4,
         learning_rate=3e-3,
-        average=0.98,
+        average=0.99,
         steps_per_epoch=200,
         goal="a line that can be read",
     ),

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 
 def save_atomically(model, path):
@@ -120,13 +121,18 @@ class Validation(keras.callbacks.Callback):
 
     def __init__(self, metrics, batches):
         super().__init__()
-        self.metrics, self.batches, self.evaluator = metrics, batches, None
+        self.metrics, self.batches, self.evaluator = metrics, counted(batches), None
 
     def on_epoch_end(self, epoch, logs=None):
         if self.evaluator is None:
             self.evaluator = evaluator(self.model, self.metrics)
         results = self.evaluator.evaluate(self.batches, verbose=0, return_dict=True)
         logs.update({f"val_{name}": value for name, value in results.items() if name != "loss"})
+
+
+def counted(batches):
+    """A finite `tf.data.Dataset` that knows its number of batches: Keras warns where the end comes as a surprise."""
+    return batches.apply(tf.data.experimental.assert_cardinality(int(batches.reduce(0, lambda n, *_: n + 1))))
 
 
 def evaluator(model, metrics):
@@ -141,15 +147,16 @@ class Progress(keras.callbacks.Callback):
 
     Args:
         scale: what the loss is divided by (sequences in a batch).
-        steps: the update at which training ends, if it is known.
+        steps: the update at which training ends, or `None`.
+        deadline: the time of `time.monotonic()` at which training ends, or `None`.
         stream: a text stream, standard error by default.
     """
 
     every = 10.0  # seconds between two lines where the stream is no terminal
 
-    def __init__(self, scale, steps=None, stream=None):
+    def __init__(self, scale, steps=None, deadline=None, stream=None):
         super().__init__()
-        self.scale, self.steps, self.stream = scale, steps, stream or sys.stderr
+        self.scale, self.steps, self.deadline, self.stream = scale, steps, deadline, stream or sys.stderr
         self.started = self.reported = time.monotonic()
         self.done = 0
 
@@ -160,10 +167,11 @@ class Progress(keras.callbacks.Callback):
             return
         self.reported = now
         step, seconds = int(self.model.optimizer.iterations), now - self.started
-        bar = ""
-        if self.steps:
-            filled = round(24 * min(step / self.steps, 1))
-            bar = f" [{'#' * filled}{'.' * (24 - filled)}]"
+        parts = [step / self.steps] if self.steps else []
+        if self.deadline is not None:
+            parts.append(seconds / max(self.deadline - self.started, 1e-3))
+        filled = round(24 * min(max(parts, default=0.0), 1.0))
+        bar = f" [{'#' * filled}{'.' * (24 - filled)}]" if parts else ""
         loss, speed = logs["loss"] / self.scale, self.done / seconds
         line = f"update {step}{bar}  loss {loss:.2f}  {speed:.2f} updates/s  {seconds:.0f} s"
         self.stream.write(f"\r{line}\033[K" if self.stream.isatty() else line + "\n")

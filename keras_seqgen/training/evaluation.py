@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from keras_seqgen.data.strokes import StrokeStatistics
-from keras_seqgen.training.callbacks import evaluator
+from keras_seqgen.training.callbacks import counted, evaluator
 
 
 def evaluate_handwriting(model, recipe, data, split, run):
@@ -30,7 +30,7 @@ def evaluate_handwriting(model, recipe, data, split, run):
     (dx, dy), hence nats_per_point_raw = nats_per_point + log(s_x s_y).
     """
     unit = StrokeStatistics.load(Path(run) / "stats.json")
-    batches = recipe.evaluation_batches(data, split, run)
+    batches = counted(recipe.evaluation_batches(data, split, run))
     results = evaluator(model, recipe.metrics()).evaluate(batches, verbose=0, return_dict=True)
     results.pop("loss")
     sequences = points = 0

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+import keras_seqgen.losses
+import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
 from keras_seqgen.errors import UserError
 from keras_seqgen.models.handwriting import copy_weights
 from keras_seqgen.training.callbacks import (
@@ -104,7 +106,7 @@ def _callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress)
         Validation(recipe.metrics(), recipe.evaluation_batches(data)),
         TrainingLog(run / "log.csv", scale=recipe.batch_size),
         BestModel(run / "best.keras", recipe.monitor, min(values, default=float("inf"))),
-        *([Progress(recipe.batch_size, steps)] if progress else []),
+        *([Progress(recipe.batch_size, steps, deadline)] if progress else []),
     ]
 
 
