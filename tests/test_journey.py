@@ -61,3 +61,22 @@ def test_a_character_that_the_model_does_not_know_is_named(journey, capsys):
     message = capsys.readouterr().err
     assert "é" in message
     assert len(message.strip().splitlines()) == 1
+
+
+def test_a_primer_in_pixels_is_brought_to_the_models_unit(journey, capsys):
+    """The same ink in two units gives the same line; ink of nearly the model's unit is left alone."""
+    model = ["--model", str(journey / "saved_models/handwriting")]
+    stats = json.loads((journey / "data/stats.json").read_text())["offsets"]
+    path = np.random.default_rng(0).normal(stats["mean"], stats["std"], (40, 2)).cumsum(axis=0)
+    results = []
+    for factor in (0.01, 100.0, 1.0):
+        points = [[x * factor, y * factor, 0.0] for x, y in path]
+        primer = journey / f"primer-{factor}.json"
+        primer.write_text(json.dumps({"text": "ab", "points": points}))
+        out = journey / f"primed-{factor}.json"
+        capsys.readouterr()
+        assert main(["write", "abc", *model, "--prime", str(primer), "-o", str(out)]) == 0
+        assert ("is scaled by" in capsys.readouterr().err) == (factor != 1.0)
+        results.append(np.array(json.loads(out.read_text())["points"]))
+    assert results[0].shape == results[1].shape
+    np.testing.assert_allclose(results[0], results[1], atol=1.0)

@@ -79,6 +79,8 @@ def write(arguments) -> int:
     from keras_seqgen.serving import SavedHandwriting
 
     writer = SavedHandwriting(model)
+    if primer:
+        primer = _in_unit_of(writer.folder, primer[0]), primer[1]
     texts = arguments.text
     seeds = [arguments.seed + number for number in range(len(texts))]
     asked = [f" {text}" for text in texts] if primer else texts
@@ -159,6 +161,25 @@ def _read_primer(path: str | None, text: str | None) -> tuple[np.ndarray, str]:
     if not (text or said):
         raise UserError(f"{path} does not tell what it says: give --prime-text")
     return strokes, text or said
+
+
+def _in_unit_of(model: Path, strokes: np.ndarray) -> np.ndarray:
+    """The primer in the unit of the model's data: a sample drawn on a screen is in pixels.
+
+    Steps that are, in root mean square, within a factor of 2 of the model's are left as they are: that is a large or a
+    small hand, or a quick one.
+    """
+    from keras_seqgen.data.strokes import StrokeStatistics
+
+    unit = StrokeStatistics.load(model / "assets.extra" / "stats.json")
+    usual = math.sqrt(float((unit.std**2).sum() + (unit.mean**2).sum()))
+    own = math.sqrt(float((strokes[:, :2] ** 2).sum(axis=1).mean())) if len(strokes) else 0.0
+    if not own > 0:
+        raise UserError("the ink of --prime does not move")
+    if 0.5 <= own / usual <= 2:
+        return strokes
+    print(f"the primer is scaled by {usual / own:.3g} to the unit of the model's data", file=sys.stderr)
+    return strokes * np.array([usual / own, usual / own, 1], np.float32)
 
 
 def _read_points(path: str) -> tuple[np.ndarray, str]:
