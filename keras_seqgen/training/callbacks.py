@@ -36,7 +36,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
 
 class ResumePoint(keras.callbacks.Callback):
-    """Save model, optimiser and step to one file, every few minutes, at each epoch's end and when time is up.
+    """Save model, optimiser and step to one file, every few minutes, after each epoch and when time is up.
 
     Args:
         path: the `.keras` file; written aside and renamed, so that a kill at any moment leaves a whole one.
@@ -62,8 +62,11 @@ class ResumePoint(keras.callbacks.Callback):
             self.saved = now
 
     def on_epoch_end(self, epoch, logs=None):
-        save_atomically(self.model, self.path)
-        self.saved = time.monotonic()
+        """Save now at the very end, else after the next batch: a kill during the validation must not lose its row."""
+        if self.model.stop_training or epoch + 1 == self.params["epochs"]:
+            save_atomically(self.model, self.path)
+        else:
+            self.saved = -math.inf
 
 
 class TrainingLog(keras.callbacks.Callback):
