@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_seqgen.layers import WindowLSTM, WindowLSTMCell, window_weights
 from tests.layers.layer_check import check_layer
-from tests.reference.graves import window_forward
+from tests.reference.graves import window_backward, window_forward
 
 B, T, D, U, C, H, K = 3, 8, 3, 6, 4, 5, 2
 
@@ -49,7 +49,9 @@ def test_equals_the_equations_forward(rng, inputs):
     layer = randomised(WindowLSTM(H, components=K, return_state=True), [x.astype("float32") for x in inputs], rng)
     state = [np.zeros((B, size)) for size in (H, H, C, K)]
     x, context = inputs
-    h, w, after = window_forward(x.swapaxes(0, 1), context, state, [w.astype("float64") for w in layer.get_weights()])
+    h, w, after, _ = window_forward(
+        x.swapaxes(0, 1), context, state, [w.astype("float64") for w in layer.get_weights()]
+    )
     ours_h, ours_w, ours_after = layer([x.astype("float32"), context.astype("float32")])
     np.testing.assert_allclose(ours_h, h.swapaxes(0, 1), atol=1e-5)
     np.testing.assert_allclose(ours_w, w.swapaxes(0, 1), atol=1e-5)
@@ -92,6 +94,20 @@ def test_the_loop_by_hand_equals_the_cell_under_automatic_differentiation(rng, i
     np.testing.assert_allclose(objective(layer, (x, context), upstream, **call), loss, rtol=1e-12)
     for ours, theirs in zip(loss_gradients(layer, (x, context), upstream, **call), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("clip", [np.inf, 0.05])
+def test_gradients_equal_the_step_by_step_chain_rule(rng, inputs, clip):
+    """The bound of 0.05 bites at most gates; the window's own derivatives pass it unclipped."""
+    layer = WindowLSTM(H, components=K, gradient_clip=None if clip == np.inf else clip, dtype="float64")
+    randomised(layer, inputs, rng)
+    (x, context), upstream, weights = inputs, upstreams(rng), layer.get_weights()
+    state = [np.zeros((B, size)) for size in (H, H, C, K)]
+    *_, tape = window_forward(x.swapaxes(0, 1), context, state, weights)
+    dh, dw = (array.swapaxes(0, 1) for array in upstream)
+    expected = window_backward(dh, dw, context, tape, weights, clip)
+    for ours, theirs in zip(loss_gradients(layer, inputs, upstream), expected, strict=False):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
 def test_clipping_changes_the_gradient_here(rng, inputs):
