@@ -1,16 +1,22 @@
 """Keras layers, in keras.ops alone: they run on every Keras backend."""
 
+from keras_seqgen.layers.carried_state import CarriedState
 from keras_seqgen.layers.gradient_clip import GradientClip, clip_gradient
 from keras_seqgen.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
+from keras_seqgen.layers.token_embedding import TokenEmbedding
+from keras_seqgen.layers.weight_drop import WeightDrop
 from keras_seqgen.layers.weight_noise import AdaptiveWeightNoise, WeightNoise
 from keras_seqgen.layers.window_attention import window_weights
 from keras_seqgen.layers.window_lstm import WindowLSTM, WindowLSTMCell
 
 __all__ = [
     "AdaptiveWeightNoise",
+    "CarriedState",
     "GradientClip",
     "PeepholeLSTM",
     "PeepholeLSTMCell",
+    "TokenEmbedding",
+    "WeightDrop",
     "WeightNoise",
     "WindowLSTM",
     "WindowLSTMCell",

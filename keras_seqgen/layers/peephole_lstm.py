@@ -166,6 +166,7 @@ class PeepholeLSTMCell(keras.layers.Layer):
         units: H, the number of cells.
         gradient_clip: `None`, or the bound on the derivative of the loss with respect to the argument of each gate's
             sigmoid and the input's tanh (Graves: 1 for text, 10 for handwriting).
+        use_kernel: without a kernel the input is what enters the gates, (B, 4H): rows of a table, for one-hot tokens.
 
     Call: `cell(inputs (B, D), states [h (B, H), c (B, H)])` -> `h (B, H), [h, c]`.
 
@@ -173,7 +174,8 @@ class PeepholeLSTMCell(keras.layers.Layer):
     `keras.layers.LSTM`; `peephole_kernel` (3, H) in the order i, f, o. The forget gate's bias starts at 1.
 
     Raises:
-        ValueError: `units` is not a positive integer or `gradient_clip` is not positive.
+        ValueError: `units` is not a positive integer, `gradient_clip` is not positive, or an input without a kernel is
+            not 4H wide.
 
     Differs: the paper does not state its initialisation; this is that of `keras.layers.LSTM`, with peepholes at zero.
 
@@ -184,12 +186,13 @@ class PeepholeLSTMCell(keras.layers.Layer):
     Source: Graves 2013 (arXiv 1308.0850), section 2, equations 7 to 11; Gers, Schraudolph and Schmidhuber 2002.
     """
 
-    def __init__(self, units, gradient_clip=None, **kwargs):
+    def __init__(self, units, gradient_clip=None, use_kernel=True, **kwargs):
         super().__init__(**kwargs)
         check_positive_integer("units", units)
         check_gradient_clip(gradient_clip)
         self.units = units
         self.gradient_clip = gradient_clip
+        self.use_kernel = use_kernel
         self.state_size = [units, units]
         self.output_size = units
 
@@ -203,7 +206,11 @@ class PeepholeLSTMCell(keras.layers.Layer):
         def bias_initializer(shape, dtype=None):
             return ops.concatenate([ops.zeros(H, dtype), ops.ones(H, dtype), ops.zeros(2 * H, dtype)])
 
-        self.kernel = self.add_weight((input_size, 4 * H), initializer="glorot_uniform", name="kernel")
+        self.kernel = None
+        if self.use_kernel:
+            self.kernel = self.add_weight((input_size, 4 * H), initializer="glorot_uniform", name="kernel")
+        elif input_size != 4 * H:
+            raise ValueError(f"without a kernel the input must be 4 x units = {4 * H} wide. Received: {input_size}")
         self.recurrent_kernel = self.add_weight((H, 4 * H), initializer="orthogonal", name="recurrent_kernel")
         self.peephole_kernel = self.add_weight((3, H), initializer="zeros", name="peephole_kernel")
         self.bias = self.add_weight((4 * H,), initializer=bias_initializer, name="bias")
@@ -211,20 +218,21 @@ class PeepholeLSTMCell(keras.layers.Layer):
     def call(self, inputs, states, training=None):
         h, c = states
         kernel, recurrent, peephole, bias = self.lstm_weights()
-        z = ops.matmul(inputs, kernel) + ops.matmul(h, recurrent) + bias
+        z = (inputs if kernel is None else ops.matmul(inputs, kernel)) + ops.matmul(h, recurrent) + bias
         h, c, _ = peephole_gates(z, c, peephole, self.gradient_clip)
         return h, [h, c]
 
     def lstm_weights(self):
-        """kernel, recurrent_kernel, peephole_kernel and bias in the compute dtype."""
+        """kernel (or `None`), recurrent_kernel, peephole_kernel and bias in the compute dtype."""
         weights = self.kernel, self.recurrent_kernel, self.peephole_kernel, self.bias
-        return [ops.cast(weight, self.compute_dtype) for weight in weights]
+        return [None if weight is None else ops.cast(weight, self.compute_dtype) for weight in weights]
 
     def get_initial_state(self, batch_size=None):
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units, "gradient_clip": self.gradient_clip}
+        own = {"units": self.units, "gradient_clip": self.gradient_clip, "use_kernel": self.use_kernel}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
@@ -235,7 +243,7 @@ class PeepholeLSTM(keras.layers.RNN):
         units: H, the number of cells.
         return_sequences: return every h_t rather than the last.
         return_state: return the last h and c too.
-        gradient_clip: see `PeepholeLSTMCell`.
+        gradient_clip, use_kernel: see `PeepholeLSTMCell`.
         **kwargs: of `keras.layers.RNN`: `go_backwards`, `stateful`, `name`, `dtype`.
 
     Call: `layer(sequences (B, T, D), initial_state=None, mask=None)` -> (B, T, H) or (B, H), in the compute dtype, and
@@ -251,8 +259,10 @@ class PeepholeLSTM(keras.layers.RNN):
     Source: Graves 2013, sections 2 and 2.1.
     """
 
-    def __init__(self, units, return_sequences=False, return_state=False, gradient_clip=None, **kwargs):
-        cell = PeepholeLSTMCell(units, gradient_clip=gradient_clip, dtype=kwargs.get("dtype"), name="cell")
+    def __init__(
+        self, units, return_sequences=False, return_state=False, gradient_clip=None, use_kernel=True, **kwargs
+    ):
+        cell = PeepholeLSTMCell(units, gradient_clip, use_kernel, dtype=kwargs.get("dtype"), name="cell")
         super().__init__(cell, return_sequences=return_sequences, return_state=return_state, **kwargs)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
@@ -266,7 +276,7 @@ class PeepholeLSTM(keras.layers.RNN):
             x = ops.flip(x, axis=0)
             mask = None if mask is None else ops.flip(mask, axis=0)
         kernel, recurrent, peephole, bias = cell.lstm_weights()
-        z, (h_0, c_0) = ops.matmul(x, kernel) + bias, initial_state
+        z, (h_0, c_0) = (x if kernel is None else ops.matmul(x, kernel)) + bias, initial_state
         h, c_last = peephole_lstm(z, h_0, c_0, recurrent, peephole, mask, cell.gradient_clip)
         return h[-1], ops.swapaxes(h, 0, 1), [h[-1], c_last]
 
@@ -277,7 +287,7 @@ class PeepholeLSTM(keras.layers.RNN):
     def get_config(self):
         config = super().get_config()
         del config["cell"]
-        return {**config, **{key: getattr(self.cell, key) for key in ("units", "gradient_clip")}}
+        return {**config, **{key: getattr(self.cell, key) for key in ("units", "gradient_clip", "use_kernel")}}
 
     @classmethod
     def from_config(cls, config):

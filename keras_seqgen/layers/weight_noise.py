@@ -19,7 +19,7 @@ class _WeightsScope(keras.StatelessScope):
         self.updates[id(update[0])] = update
 
 
-class _NoisyWeights(keras.layers.Wrapper):
+class NoisyWeights(keras.layers.Wrapper):
     """Calls the layer with `draw(weights)` in place of its trainable weights while training, and plainly otherwise.
 
     The wrapper itself is float32 and casts nothing: noise and KL are computed at the weights' own precision. The layer
@@ -80,7 +80,7 @@ class _NoisyWeights(keras.layers.Wrapper):
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
-class WeightNoise(_NoisyWeights):
+class WeightNoise(NoisyWeights):
     """Gaussian noise of a fixed size on every trainable weight of a layer, in training only.
 
         w' = w + stddev * n,    n ~ N(0, I), drawn once per call;    dL/dw = dL/dw'
@@ -142,7 +142,7 @@ def gaussian_kl(means, log_variances):
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
-class AdaptiveWeightNoise(_NoisyWeights):
+class AdaptiveWeightNoise(NoisyWeights):
     """Weights with a learned mean and a learned variance: the layer is trained as a variational posterior.
 
         w' = w + exp(s / 2) * n,    n ~ N(0, I), drawn once per call

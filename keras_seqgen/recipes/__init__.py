@@ -32,6 +32,13 @@ RECIPES = {
     "handwriting-prediction-wide": dataclasses.replace(
         _PREDICTION, units=900, depth=1, goal="-1025.7 nats per sequence (Graves 2013, table 3, 1 x 900)"
     ),
+    "handwriting-embedded": HandwritingRecipe(
+        units=256,
+        mixture_components=12,
+        window_components=6,
+        updates=5_000,
+        goal="every printable ASCII character, read at sight (`prepare handwriting --format hershey --style full`)",
+    ),
     "handwriting-demo": HandwritingRecipe(
         units=128,
         depth=2,

@@ -19,6 +19,8 @@ class HandwritingRecipe:
         noise_stddev: standard deviation of the noise, or where it starts.
         optimizer: "adam" or "graves-rmsprop".
         learning_rate: of the sum of nats over a batch.
+        updates: the length of the whole run, over whose last half the rate falls in a line to a hundredth; 0: the rate
+            stays, and the run has no end.
         average: momentum of the running average of the weights that is evaluated and kept, 0 for none.
         batch_size: sequences per update.
         steps_per_epoch: updates between two validations.
@@ -36,6 +38,7 @@ class HandwritingRecipe:
     noise_stddev: float = 0.075
     optimizer: str = "adam"
     learning_rate: float = 2e-3
+    updates: int = 0
     average: float = 0.995
     batch_size: int = 16
     steps_per_epoch: int = 500

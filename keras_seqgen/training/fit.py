@@ -2,9 +2,11 @@
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import keras
+from keras.callbacks import LearningRateScheduler, SwapEMAWeights
 
 import keras_seqgen.losses
 import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
@@ -39,7 +41,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         data: a folder written by `keras-seqgen prepare`.
         run: the folder of the run; made if it does not exist.
         minutes: stop after so many minutes, with a resume point; `None` for no limit.
-        steps: stop after so many updates in all; `None` for no limit.
+        steps: stop after so many updates in all; `None` for the recipe's own number.
         start_from: another run; a new run begins with the best weights of that one, which has the same sizes with or
             without weight noise. A run that exists goes on from its own.
         checkpoint_minutes: the time between two resume points.
@@ -60,6 +62,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         if (data / name).exists():
             shutil.copyfile(data / name, run / name)
 
+    steps = recipe.updates or None if steps is None else steps
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     while True:
         model = _load_or_build(recipe, data, run, start_from)
@@ -96,13 +99,20 @@ def _load_or_build(recipe, data, run, start_from):
     return model
 
 
+def cooled(recipe, epoch, rate=None):
+    """The rate of an epoch: the recipe's own for half of its run, then in a line down to a hundredth of it."""
+    left = 1 - epoch * recipe.steps_per_epoch / recipe.updates
+    return recipe.learning_rate * min(1.0, max(2 * left, 0.01))
+
+
 def _callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress):
     """The order matters: the resume point holds the plain weights, what follows sees their running average."""
     values = [float(row[recipe.monitor]) for row in read_log(run / "log.csv") if row.get(recipe.monitor)]
     return [
         StopOnNonFiniteLoss(),
+        *([LearningRateScheduler(partial(cooled, recipe))] if recipe.updates else []),
         ResumePoint(run / "last.keras", checkpoint_minutes, deadline, steps),
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
+        *([SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
         Validation(recipe.metrics(), recipe.evaluation_batches(data)),
         TrainingLog(run / "log.csv", scale=recipe.batch_size),
         BestModel(run / "best.keras", recipe.monitor, min(values, default=float("inf"))),
