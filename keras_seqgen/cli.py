@@ -8,7 +8,10 @@ import sys
 from keras_seqgen import __version__
 from keras_seqgen.errors import UserError
 
-SYSTEMS = {"handwriting": "pen files, or the embedded corpus, to records of ink with their texts"}
+SYSTEMS = {
+    "handwriting": "pen files, or the embedded corpus, to records of ink with their texts",
+    "text": "files of text to streams of bytes, characters or words",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,6 +113,7 @@ def _evaluate(commands):
         """
 --run runs/iam --data prepared/iam --split valid
 --model saved_models/handwriting --data prepared/iam --split valid --json
+--run runs/char --data prepared/ptb-char --split test --dynamic
 """,
     )
     which = command.add_mutually_exclusive_group(required=True)
@@ -117,6 +121,9 @@ def _evaluate(commands):
     which.add_argument("--model", metavar="FOLDER", help="an exported model: its newest version")
     command.add_argument("--data", required=True, metavar="FOLDER", help="what `prepare` wrote")
     command.add_argument("--split", default="valid", choices=("train", "valid", "test"))
+    command.add_argument("--dynamic", action="store_true", help="language models: learn from what was predicted")
+    command.add_argument("--rate", type=float, metavar="R", help="--dynamic: learning rate (default: by validation)")
+    command.add_argument("--rows", type=int, default=1, metavar="N", help="--dynamic: rows to cut the split into")
     _json(command)
 
 
@@ -142,7 +149,7 @@ def _write(commands):
     command = _command(
         commands,
         "write",
-        "serving:write",
+        "handwriting:write",
         "write a text by hand with an exported model",
         """
 "a line of ink" -o line.svg

@@ -4,7 +4,11 @@ import importlib
 import logging
 import sys
 
-PIPELINES = {"handwriting": "pen files (IAM-OnDB, InkML, UNIPEN, QuickDraw, stroke-3, SVG, the embedded corpus)"}
+PIPELINES = {
+    "handwriting": "pen files (IAM-OnDB, InkML, UNIPEN, QuickDraw, stroke-3, SVG, the embedded corpus)",
+    "segmentation": "pictures with a label for each pixel (Pascal VOC, CamVid, folders of image and mask)",
+    "text": "any text (plain, gz, xz, XML bytes, Penn Treebank), by bytes, characters or words",
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,17 +1,12 @@
-"""`keras-seqgen export`, `write`, and `evaluate` of an exported model."""
+"""`keras-seqgen export`, for every system."""
 
-import json
-import math
 import operator
 import re
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from keras_seqgen.commands.data import print_json, read_lines
-from keras_seqgen.commands.quiet import import_tensorflow
-from keras_seqgen.commands.training import register_classes
+from keras_seqgen.commands.data import print_json
+from keras_seqgen.commands.systems import commands_of, register_classes
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes import load_recipe
 
@@ -22,28 +17,16 @@ def export(arguments) -> int:
     name, recipe = load_recipe(run)
     if not (run / "best.keras").exists():
         raise UserError(f"{run} has no best.keras yet: train for at least one epoch")
-    if not getattr(recipe, "text", True):
-        raise UserError(
-            f"{run} was trained without texts (recipe `{name}`): there is nothing that `write` could ask of it"
-        )
     card = _read_card(arguments.card) if arguments.card else None
     register_classes()
-    from keras_seqgen.data.strokes import StrokeStatistics
-    from keras_seqgen.data.vocabulary import Vocabulary
-    from keras_seqgen.serving import export_handwriting
     from keras_seqgen.training.callbacks import read_log
 
     best = _best_epoch(read_log(run / "log.csv"), recipe.monitor)
     if arguments.require and not meets(arguments.require, best):
         print(f"keras-seqgen export: not exported: the best epoch of {run} has {best}", file=sys.stderr)
         return 1
-    import keras
-
-    model = keras.models.load_model(run / "best.keras", compile=False)
-    unit = StrokeStatistics.load(run / "stats.json")
-    vocabulary = Vocabulary.load(run / "vocabulary.json")
     text = (card or _default_card(run, arguments.to, name, recipe)) + _numbers(best)
-    version = export_handwriting(model, vocabulary, unit.mean, unit.std, arguments.to, text)
+    version = commands_of(recipe.system).export_run(run, recipe, arguments.to, text)
     print(version, file=sys.stderr)
     if arguments.json:
         print_json({"model": str(version), "recipe": name, "best": best})
@@ -66,132 +49,6 @@ def meets(requirement: str, numbers: dict[str, float]) -> bool:
     if parts[1] not in numbers:
         raise UserError(f"--require: the run has no number `{parts[1]}`; it has {', '.join(numbers) or 'none yet'}")
     return compare[parts[2]](numbers[parts[1]], limit)
-
-
-def write(arguments) -> int:
-    """Writes lines with an exported model to a file."""
-    from keras_seqgen.viz.ink import check_suffix, save_ink
-
-    check_suffix(arguments.output)
-    model = arguments.model or default_model("handwriting")
-    primer = _read_primer(arguments.prime, arguments.prime_text) if arguments.prime or arguments.prime_text else None
-    import_tensorflow()
-    from keras_seqgen.serving import SavedHandwriting
-
-    writer = SavedHandwriting(model)
-    if primer:
-        primer = _in_unit_of(writer.folder, primer[0]), primer[1]
-    texts = arguments.text
-    seeds = [arguments.seed + number for number in range(len(texts))]
-    asked = [f" {text}" for text in texts] if primer else texts
-    lines = writer.write(asked, arguments.bias, seeds, primer, replace=arguments.replace)
-    for text, line in zip(texts, lines, strict=True):
-        if not len(line):
-            raise UserError(f"the model wrote nothing for {text!r}; try another --seed")
-    save_ink(arguments.output, lines if len(texts) > 1 else lines[0], texts if len(texts) > 1 else texts[0])
-    print(arguments.output, file=sys.stderr)
-    if arguments.json:
-        points = [len(line) for line in lines]
-        print_json({"file": arguments.output, "model": str(writer.folder), "texts": texts, "points": points})
-    return 0
-
-
-def default_model(system: str) -> Path:
-    """The model of a system below saved_models/, here or beside the package: NAME, else the first NAME-something."""
-    for root in (Path("saved_models"), Path(__file__).parents[2] / "saved_models"):
-        for folder in (root / system, *sorted(root.glob(f"{system}-*"))):
-            if folder.is_dir() and any(child.name.isdecimal() for child in folder.iterdir()):
-                return folder
-    raise UserError(
-        f"saved_models/ holds no model for {system}: name one with --model, or make one: `keras-seqgen demo`"
-    )
-
-
-def evaluate_exported(folder: str, data: str, split: str) -> dict:
-    """The numbers of `evaluate` by a SavedModel's `score` signature, in the unit of the model's own training data."""
-    import_tensorflow()
-    from keras_seqgen.data.strokes import StrokeStatistics
-    from keras_seqgen.serving import SavedHandwriting
-
-    model = SavedHandwriting(folder)
-    lines = sorted(read_lines(data, split, -1), key=lambda line: len(line.strokes))
-    nats = points = 0.0
-    for start in range(0, len(lines), 32):
-        batch = lines[start : start + 32]
-        length = np.array([len(line.strokes) for line in batch], np.int32)
-        strokes = np.stack([np.pad(line.strokes, ((0, length.max() - len(line.strokes)), (0, 0))) for line in batch])
-        result = _score(model, strokes, length, [line.text for line in batch])
-        nats, points = nats + float(result.sum()), points + int(length.sum())
-    unit = StrokeStatistics.load(model.folder / "assets.extra" / "stats.json")
-    return {
-        "nats_per_sequence": nats / len(lines),
-        "nats_per_point": nats / points,
-        "nats_per_point_raw": nats / points + math.log(float(unit.std[0]) * float(unit.std[1])),
-        "sequences": len(lines),
-        "points": int(points),
-    }
-
-
-def _score(model, strokes: np.ndarray, length: np.ndarray, texts: list[str]) -> np.ndarray:
-    tf = import_tensorflow()
-    result = model.signatures["score"](
-        strokes=tf.constant(strokes, tf.float32), length=tf.constant(length), text=tf.constant(texts)
-    )
-    errors = [message.decode() for message in result["error"].numpy() if message]
-    if errors:
-        raise UserError(errors[0])
-    return result["nats"].numpy()
-
-
-def _read_primer(path: str | None, text: str | None) -> tuple[np.ndarray, str]:
-    """Strokes and text of the first line of ink in a file."""
-    if not path:
-        raise UserError("--prime-text needs --prime, a file of ink")
-    from keras_seqgen.data.ink_formats import read_ink
-    from keras_seqgen.data.ink_records import RawLine
-    from keras_seqgen.data.strokes import points_to_offsets
-
-    if path.endswith(".json"):
-        strokes, said = _read_points(path)
-    else:
-        lines = [record for record in read_ink(path) if isinstance(record, RawLine)]
-        if not lines:
-            raise UserError(f"{path} holds no line of ink")
-        strokes, said = points_to_offsets(lines[0].trace.points, lines[0].trace.pen), lines[0].text
-    if not (text or said):
-        raise UserError(f"{path} does not tell what it says: give --prime-text")
-    return strokes, text or said
-
-
-def _in_unit_of(model: Path, strokes: np.ndarray) -> np.ndarray:
-    """The primer in the unit of the model's data: a sample drawn on a screen is in pixels.
-
-    Steps that are, in root mean square, within a factor of 2 of the model's are left as they are: that is a large or a
-    small hand, or a quick one.
-    """
-    from keras_seqgen.data.strokes import StrokeStatistics
-
-    unit = StrokeStatistics.load(model / "assets.extra" / "stats.json")
-    usual = math.sqrt(float((unit.std**2).sum() + (unit.mean**2).sum()))
-    own = math.sqrt(float((strokes[:, :2] ** 2).sum(axis=1).mean())) if len(strokes) else 0.0
-    if not own > 0:
-        raise UserError("the ink of --prime does not move")
-    if 0.5 <= own / usual <= 2:
-        return strokes
-    print(f"the primer is scaled by {usual / own:.3g} to the unit of the model's data", file=sys.stderr)
-    return strokes * np.array([usual / own, usual / own, 1], np.float32)
-
-
-def _read_points(path: str) -> tuple[np.ndarray, str]:
-    from keras_seqgen.data.strokes import points_to_offsets
-
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        record = record["lines"][0] if "lines" in record else record
-        points = np.asarray(record["points"], np.float64)
-        return points_to_offsets(points[:, :2], points[:, 2]), record.get("text", "")
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{path} holds no points as `write -o line.json` writes them: {error}") from error
 
 
 def _best_epoch(log: list[dict[str, str]], monitor: str) -> dict[str, float]:

@@ -5,23 +5,9 @@ import time
 from pathlib import Path
 
 from keras_seqgen.commands.data import print_json
-from keras_seqgen.commands.quiet import import_tensorflow
+from keras_seqgen.commands.systems import commands_of, register_classes, system_of
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes import RECIPES, find_recipe, load_recipe, override, save_recipe
-
-# What a run that exists can no longer change: the network that its weights belong to, and its optimiser's state.
-_SETTLED = frozenset(
-    (
-        "text",
-        "units",
-        "depth",
-        "mixture_components",
-        "window_components",
-        "weight_noise",
-        "noise_stddev",
-        "optimizer",
-    )
-)
 
 
 def train(arguments) -> int:
@@ -68,7 +54,7 @@ def recipe_of_run(name: str, settings: list[str], folder: str):
     if begun_as != name:
         raise UserError(f"the run {folder} was begun with the recipe `{begun_as}`, not `{name}`")
     changed = override(recipe, settings)
-    for field in sorted(_SETTLED & {setting.partition("=")[0] for setting in settings}):
+    for field in sorted(recipe.settled & {setting.partition("=")[0] for setting in settings}):
         if getattr(changed, field) != getattr(recipe, field):
             raise UserError(f"the run {folder} has {field}={getattr(recipe, field)}; another value needs another run")
     return changed
@@ -77,9 +63,8 @@ def recipe_of_run(name: str, settings: list[str], folder: str):
 def evaluate(arguments) -> int:
     """Measures a run's best weights or an exported model."""
     if arguments.model:
-        from keras_seqgen.commands.serving import evaluate_exported
-
-        numbers = evaluate_exported(arguments.model, arguments.data, arguments.split)
+        commands = commands_of(system_of(arguments.model))
+        numbers = commands.evaluate_model(arguments.model, arguments.data, arguments.split)
     else:
         numbers = _evaluate_run(arguments)
     if arguments.json:
@@ -96,21 +81,12 @@ def _evaluate_run(arguments) -> dict:
     if not best.exists():
         raise UserError(f"{arguments.folder} has no best.keras yet: train for at least one epoch")
     register_classes()
-    import keras
-
-    from keras_seqgen.training.evaluation import evaluate_handwriting
-
-    model = keras.models.load_model(best)
-    return evaluate_handwriting(model, recipe, arguments.data, arguments.split, arguments.folder)
-
-
-def register_classes() -> None:
-    """Imports the classes that a .keras file of a run may name; Keras finds only those that are imported."""
-    import_tensorflow()
-    import keras_seqgen.layers
-    import keras_seqgen.losses
-    import keras_seqgen.metrics
-    import keras_seqgen.training.optimizers  # noqa: F401
+    options = {"dynamic": True, "rate": arguments.rate, "rows": arguments.rows} if arguments.dynamic else {}
+    if options and recipe.system != "text":
+        raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
+    return commands_of(recipe.system).evaluate_run(
+        Path(arguments.folder), recipe, arguments.data, arguments.split, **options
+    )
 
 
 def _list(arguments) -> int:

@@ -49,13 +49,10 @@ class CarriedState(keras.layers.Layer):
     def build(self, inputs_shape, fresh_shape=None):
         if not self.layer.built:
             self.layer.build(inputs_shape)
-        sizes = keras.tree.flatten(self.cell.state_size)
-        self.states = [
-            self.add_weight(
-                (self.batch_size, size), initializer="zeros", trainable=False, dtype=self.compute_dtype, name=f"state_{n}"
-            )
-            for n, size in enumerate(sizes)
-        ]
+        self.states = []
+        for size in keras.tree.flatten(self.cell.state_size):
+            kind = {"initializer": "zeros", "trainable": False, "dtype": self.compute_dtype}
+            self.states.append(self.add_weight((self.batch_size, size), name=f"state_{len(self.states)}", **kind))
 
     def call(self, inputs, fresh=None, training=None):
         before = [ops.convert_to_tensor(state) for state in self.states]

@@ -116,6 +116,7 @@ class TokenEmbedding(keras.layers.Layer):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in ("vocabulary_size", "dimension", "dropout", "reverse_bias", "seed")}
+        names = "vocabulary_size", "dimension", "dropout", "reverse_bias", "seed"
+        own = {name: getattr(self, name) for name in names}
         initializer = keras.initializers.serialize(self.embeddings_initializer)
         return {**super().get_config(), **own, "embeddings_initializer": initializer}

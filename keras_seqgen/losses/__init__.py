@@ -1,5 +1,6 @@
 """Losses for `keras.Model.compile`."""
 
 from keras_seqgen.losses.stroke_loss import StrokeLoss
+from keras_seqgen.losses.token_loss import TokenLoss
 
-__all__ = ["StrokeLoss"]
+__all__ = ["StrokeLoss", "TokenLoss"]

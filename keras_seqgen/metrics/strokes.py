@@ -4,42 +4,15 @@ import keras
 from keras import ops
 
 from keras_seqgen.distributions.stroke_density import stroke_log_density, stroke_mean, stroke_parameters
-
-
-class _Quotient(keras.metrics.Metric):
-    """Sum of a numerator over sum of a denominator, exact over millions of points.
-
-    Neumaier's summation: `rest` keeps what each float32 addition rounds away.
-    """
-
-    def __init__(self, name, dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        self.total = self.add_variable((2,), "zeros", dtype="float32", name="total")
-        self.rest = self.add_variable((2,), "zeros", dtype="float32", name="rest")
-
-    def accumulate(self, numerator, denominator):
-        old, new = ops.convert_to_tensor(self.total), ops.stack([numerator, denominator])
-        total = old + new
-        large = ops.abs(old) >= ops.abs(new)
-        lost = ops.where(large, (old - total) + new, (new - total) + old)
-        self.total.assign(total)
-        self.rest.assign(self.rest + lost)
-
-    def result(self):
-        numerator, denominator = ops.unstack(self.total + self.rest, num=2)
-        return ops.divide_no_nan(numerator, denominator)
+from keras_seqgen.metrics.quotient import Quotient, weights_like
 
 
 def _nats(y_true, y_pred):
     return -stroke_log_density(stroke_parameters(y_pred), y_true)
 
 
-def _weights(sample_weight, like):
-    return ops.ones_like(like) if sample_weight is None else ops.cast(sample_weight, like.dtype)
-
-
 @keras.saving.register_keras_serializable(package="keras_seqgen")
-class NatsPerSequence(_Quotient):
+class NatsPerSequence(Quotient):
     """Sum of the weighted nats over the number of sequences: the log-loss of Graves 2013, tables 3 and 4.
 
     A sequence of which every weight is zero (a row that fills up a batch) is not counted.
@@ -59,13 +32,13 @@ class NatsPerSequence(_Quotient):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         nats = _nats(y_true, y_pred)
-        weights = _weights(sample_weight, nats)
+        weights = weights_like(sample_weight, nats)
         sequences = ops.sum(ops.cast(ops.any(weights > 0, axis=-1), nats.dtype))
         self.accumulate(ops.sum(weights * nats), sequences)
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
-class NatsPerPoint(_Quotient):
+class NatsPerPoint(Quotient):
     """Weighted mean of the nats over the points; called like `NatsPerSequence`."""
 
     def __init__(self, name="nats_per_point", dtype=None):
@@ -73,12 +46,12 @@ class NatsPerPoint(_Quotient):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         nats = _nats(y_true, y_pred)
-        weights = _weights(sample_weight, nats)
+        weights = weights_like(sample_weight, nats)
         self.accumulate(ops.sum(weights * nats), ops.sum(weights))
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
-class StrokeError(_Quotient):
+class StrokeError(Quotient):
     """Mean over the points of |(dx, dy) - mean of the mixture|^2, in normalised units: the SSE of Graves 2013, table 3.
 
     Called like `NatsPerSequence`. The end of stroke plays no part.
@@ -90,5 +63,5 @@ class StrokeError(_Quotient):
     def update_state(self, y_true, y_pred, sample_weight=None):
         mean = stroke_mean(stroke_parameters(y_pred))
         error = ops.sum(ops.square(ops.cast(y_true, mean.dtype)[..., :2] - mean), axis=-1)
-        weights = _weights(sample_weight, error)
+        weights = weights_like(sample_weight, error)
         self.accumulate(ops.sum(weights * error), ops.sum(weights))

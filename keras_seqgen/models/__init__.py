@@ -1,5 +1,6 @@
 """Functions of sizes that return uncompiled functional models."""
 
 from keras_seqgen.models.handwriting import handwriting_prediction, handwriting_synthesis
+from keras_seqgen.models.language import char_lm, word_lm
 
-__all__ = ["handwriting_prediction", "handwriting_synthesis"]
+__all__ = ["char_lm", "handwriting_prediction", "handwriting_synthesis", "word_lm"]

@@ -138,9 +138,8 @@ def language_model(
     for n in range(1, depth + 1):
         size = embedding if tied and n == depth else units
         if tables:
-            fan_in = vocabulary_size + (units if n > 1 else 0)
-            uniform = keras.initializers.RandomUniform(*[bound * (6 / (fan_in + 4 * units)) ** 0.5 for bound in (-1, 1)])
-            table = TokenEmbedding(vocabulary_size, 4 * size, embeddings_initializer=uniform, name=f"tokens_{n}")
+            start = "glorot_uniform"  # as a kernel, which it stands for
+            table = TokenEmbedding(vocabulary_size, 4 * size, embeddings_initializer=start, name=f"tokens_{n}")
             parts[f"tokens_{n}"] = wrap(table)
             if n > 1:
                 parts[f"below_{n}"] = wrap(layers.Dense(4 * size, use_bias=False, name=f"below_{n}"))
@@ -170,6 +169,24 @@ def network_parts(model):
     parts = {layer.name: layer for layer in model.layers}
     carried = {name.replace("carried", "recurrent"): parts.pop(name).layer for name in [*parts] if "carried_" in name}
     return parts | carried
+
+
+def copy_weights(source, target):
+    """Start `target` from the weights of `source`, a network of the same sizes with or without weight noise.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    old, new = (
+        {name: part.layer if isinstance(part, layers.Wrapper) else part for name, part in network_parts(model).items()}
+        for model in (source, target)
+    )
+    for name, layer in new.items():
+        if layer.trainable_variables:
+            if name not in old:
+                raise ValueError(f"the other network has no layer `{name}`")
+            for variable, value in zip(layer.trainable_variables, old[name].trainable_variables, strict=True):
+                variable.assign(value)
 
 
 def language_step(model, tokens, states):

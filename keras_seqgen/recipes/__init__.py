@@ -7,9 +7,27 @@ from pathlib import Path
 
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes.handwriting import HandwritingRecipe
+from keras_seqgen.recipes.text import TextRecipe
 
 _SYNTHESIS = HandwritingRecipe(goal="-1096.9 nats per sequence (Graves 2013, table 4)")
 _PREDICTION = HandwritingRecipe(text=False, goal="-1041.0 nats per sequence (Graves 2013, table 3, 3 x 400)")
+_CHARACTERS = TextRecipe(
+    learning_rate=2e-3,
+    batch_size=64,
+    updates=3_600,
+    steps_per_epoch=300,
+    goal="1.32 bits per character (Graves 2013, table 1)",
+)
+_WORDS = TextRecipe(
+    optimizer="sgd",
+    learning_rate=0.05,  # of 20 rows: 1 for the mean over the rows, as in Zaremba et al. 2014
+    clip_norm=5.0,
+    batch_size=20,
+    length=50,
+    updates=5_600,
+    steps_per_epoch=465,
+    goal="perplexity 138 (Graves 2013, table 1)",
+)
 
 
 def _paper(recipe):
@@ -36,8 +54,57 @@ RECIPES = {
         units=256,
         mixture_components=12,
         window_components=6,
-        updates=5_000,
+        updates=4_000,
         goal="every printable ASCII character, read at sight (`prepare handwriting --format hershey --style full`)",
+    ),
+    "char-ptb": _CHARACTERS,
+    "char-ptb-noise": dataclasses.replace(
+        _CHARACTERS, weight_noise="fixed", updates=14_400, goal="1.27 bits per character (Graves 2013, table 1)"
+    ),
+    "char-ptb-adaptive": dataclasses.replace(
+        _CHARACTERS,
+        weight_noise="adaptive",
+        updates=7_200,
+        goal="1.26 bits per character (Graves 2013, table 1), begun --from a run with fixed noise",
+    ),
+    "word-ptb": _WORDS,
+    "word-ptb-noise": dataclasses.replace(
+        _WORDS, weight_noise="fixed", updates=11_200, goal="perplexity 126 (Graves 2013, table 1)"
+    ),
+    "word-ptb-modern": TextRecipe(
+        units=650,
+        depth=2,
+        embedding=650,
+        tied=True,
+        dropout_tokens=0.1,
+        dropout_input=0.4,
+        dropout_hidden=0.3,
+        dropout_output=0.4,
+        dropout_recurrent=0.3,
+        batch_size=20,
+        length=70,
+        updates=10_000,
+        goal="perplexity below 100; 57.3 is AWD-LSTM's (Merity et al. 2018), larger and trained for 750 epochs",
+    ),
+    "wikipedia": TextRecipe(
+        units=700,
+        depth=7,
+        reset_every=100,
+        goal="1.67 bits per byte static, 1.33 dynamic (Graves 2013, section 3.2)",
+    ),
+    "wikipedia-5": TextRecipe(
+        units=700, depth=5, reset_every=100, goal="the paper's 21.3 M weights, which 7 layers with skips exceed"
+    ),
+    "char-lstm": TextRecipe(
+        units=512,
+        depth=2,
+        cell="lstm",
+        embedding=64,
+        dropout_hidden=0.1,
+        dropout_output=0.1,
+        learning_rate=2e-3,
+        average=0.998,
+        goal="any corpus: samples that look like it after an hour",
     ),
     "handwriting-demo": HandwritingRecipe(
         units=128,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
+from keras_seqgen.recipes.optimizers import make_optimizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,18 @@ class HandwritingRecipe:
 
     system = "handwriting"
     monitor = "val_nats_per_sequence"
+    beta_2 = 0.99  # of Adam
+    patience = 0
+    settled = frozenset(("text", "units", "depth", "mixture_components", "window_components")) | {
+        "weight_noise",
+        "noise_stddev",
+        "optimizer",
+    }
+
+    @property
+    def loss_scale(self):
+        """Sequences in a batch."""
+        return self.batch_size
 
     def build(self, data):
         """The compiled model for the prepared folder `data`."""
@@ -70,7 +83,7 @@ class HandwritingRecipe:
         """Give the model its loss and optimiser."""
         from keras_seqgen.losses import StrokeLoss
 
-        model.compile(optimizer=self.make_optimizer(), loss=StrokeLoss(), jit_compile=False)
+        model.compile(optimizer=make_optimizer(self), loss=StrokeLoss(), jit_compile=False)
 
     def noise(self, data):
         """What wraps each layer: weight noise, or nothing."""
@@ -85,24 +98,23 @@ class HandwritingRecipe:
             return lambda layer: AdaptiveWeightNoise(layer, 1 / lines, self.noise_stddev, name=layer.name)
         raise UserError(f"`weight_noise` must be none, fixed or adaptive. Received: weight_noise={self.weight_noise}")
 
-    def make_optimizer(self):
-        """The Keras optimizer that the recipe names."""
-        import keras
-
-        from keras_seqgen.training.optimizers import GravesRMSprop
-
-        average = {"use_ema": True, "ema_momentum": self.average} if self.average else {}
-        if self.optimizer == "adam":
-            return keras.optimizers.Adam(self.learning_rate, beta_2=0.99, **average)
-        if self.optimizer == "graves-rmsprop":
-            return GravesRMSprop(self.learning_rate, **average)
-        raise UserError(f"`optimizer` must be adam or graves-rmsprop. Received: optimizer={self.optimizer}")
-
     def metrics(self):
         """The metrics of an evaluation."""
         from keras_seqgen.metrics import NatsPerPoint, NatsPerSequence, StrokeError
 
         return [NatsPerSequence(), NatsPerPoint(), StrokeError()]
+
+    def evaluation_model(self, model):
+        """A model over the same weights."""
+        import keras
+
+        return keras.Model(model.input, model.output)
+
+    def copy_weights(self, source, target):
+        """Start `target` from the weights of `source`, with or without noise."""
+        from keras_seqgen.models.handwriting import copy_weights
+
+        copy_weights(source, target)
 
     def train_batches(self, data, start_step=0):
         """Endless shuffled batches, from update `start_step` on."""

@@ -118,31 +118,33 @@ class Validation(keras.callbacks.Callback):
     """Measure the recipe's metrics on the validation split at each epoch's end; the results join the logs as `val_...`.
 
     Args:
+        twin: a function from the model to a second one over the same weights.
         metrics: `keras.metrics.Metric`s; they see the weights of the batches.
         batches: a finite `tf.data.Dataset` of inputs, targets and weights.
     """
 
-    def __init__(self, metrics, batches):
+    def __init__(self, twin, metrics, batches):
         super().__init__()
-        self.metrics, self.batches, self.evaluator = metrics, counted(batches), None
+        self.twin, self.metrics, self.batches, self.evaluator = twin, metrics, counted(batches), None
 
     def on_epoch_end(self, epoch, logs=None):
         if self.evaluator is None:
-            self.evaluator = evaluator(self.model, self.metrics)
+            self.evaluator = compile_evaluator(self.twin(self.model), self.model.loss, self.metrics)
         results = self.evaluator.evaluate(self.batches, verbose=0, return_dict=True)
         logs.update({f"val_{name}": value for name, value in results.items() if name != "loss"})
 
 
 def counted(batches):
     """A finite `tf.data.Dataset` that knows its number of batches: Keras warns where the end comes as a surprise."""
+    if int(batches.cardinality()) >= 0:
+        return batches
     return batches.apply(tf.data.experimental.assert_cardinality(int(batches.reduce(0, lambda n, *_: n + 1))))
 
 
-def evaluator(model, metrics):
-    """A second model over the same weights, compiled to measure `metrics`."""
-    twin = keras.Model(model.input, model.output)
-    twin.compile(loss=model.loss, weighted_metrics=metrics, jit_compile=False)
-    return twin
+def compile_evaluator(model, loss, metrics):
+    """The model, compiled to measure `metrics`."""
+    model.compile(loss=loss, weighted_metrics=metrics, jit_compile=False)
+    return model
 
 
 class Progress(keras.callbacks.Callback):
@@ -204,3 +206,24 @@ class BestModel(keras.callbacks.Callback):
         if value < self.best:
             self.best = value
             save_atomically(self.model, self.path)
+
+
+class Patience(keras.callbacks.Callback):
+    """End the training when `out_of_patience` says so. Stands after `TrainingLog`, whose file it reads."""
+
+    def __init__(self, log, recipe):
+        super().__init__()
+        self.log, self.recipe = log, recipe
+
+    def on_epoch_end(self, epoch, logs=None):
+        if out_of_patience(read_log(self.log), self.recipe):
+            self.model.stop_training = True
+
+
+def out_of_patience(log, recipe):
+    """Whether the last `recipe.patience` validations of a log were all worse than the best before them.
+
+    The log is the only memory of it, so that a resumed run stops where it would have stopped.
+    """
+    values = [float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)]
+    return 0 < recipe.patience <= len(values) - 1 - values.index(min(values)) if values else False

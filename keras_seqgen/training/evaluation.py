@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from keras_seqgen.data.strokes import StrokeStatistics
-from keras_seqgen.training.callbacks import counted, evaluator
+from keras_seqgen.training.callbacks import compile_evaluator, counted
 
 
 def evaluate_handwriting(model, recipe, data, split, run):
@@ -31,7 +31,8 @@ def evaluate_handwriting(model, recipe, data, split, run):
     """
     unit = StrokeStatistics.load(Path(run) / "stats.json")
     batches = counted(recipe.evaluation_batches(data, split, run))
-    results = evaluator(model, recipe.metrics()).evaluate(batches, verbose=0, return_dict=True)
+    twin = compile_evaluator(recipe.evaluation_model(model), model.loss, recipe.metrics())
+    results = twin.evaluate(batches, verbose=0, return_dict=True)
     results.pop("loss")
     sequences = points = 0
     for _, _, weight in batches:

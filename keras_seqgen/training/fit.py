@@ -11,14 +11,15 @@ from keras.callbacks import LearningRateScheduler, SwapEMAWeights
 import keras_seqgen.losses
 import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
 from keras_seqgen.errors import UserError
-from keras_seqgen.models.handwriting import copy_weights
 from keras_seqgen.training.callbacks import (
     BestModel,
+    Patience,
     Progress,
     ResumePoint,
     StopOnNonFiniteLoss,
     TrainingLog,
     Validation,
+    out_of_patience,
     read_log,
 )
 
@@ -37,7 +38,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
     that it would have seen.
 
     Args:
-        recipe: an object like `recipes.HandwritingRecipe`.
+        recipe: an object like `recipes.HandwritingRecipe` or `recipes.TextRecipe`.
         data: a folder written by `keras-seqgen prepare`.
         run: the folder of the run; made if it does not exist.
         minutes: stop after so many minutes, with a resume point; `None` for no limit.
@@ -67,7 +68,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
     while True:
         model = _load_or_build(recipe, data, run, start_from)
         step = int(model.optimizer.iterations)
-        if steps is not None and step >= steps:
+        if (steps is not None and step >= steps) or out_of_patience(read_log(run / "log.csv"), recipe):
             return model
         # A run resumed in the middle of an epoch finishes that one first, so that validations keep their places.
         done = step % recipe.steps_per_epoch
@@ -95,7 +96,7 @@ def _load_or_build(recipe, data, run, start_from):
         return model
     model = recipe.build(data)
     if start_from is not None:
-        _start_from(Path(start_from) / "best.keras", model)
+        _start_from(recipe, Path(start_from) / "best.keras", model)
     return model
 
 
@@ -113,18 +114,19 @@ def _callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress)
         *([LearningRateScheduler(partial(cooled, recipe))] if recipe.updates else []),
         ResumePoint(run / "last.keras", checkpoint_minutes, deadline, steps),
         *([SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
-        Validation(recipe.metrics(), recipe.evaluation_batches(data)),
-        TrainingLog(run / "log.csv", scale=recipe.batch_size),
+        Validation(recipe.evaluation_model, recipe.metrics(), recipe.evaluation_batches(data)),
+        TrainingLog(run / "log.csv", scale=recipe.loss_scale),
         BestModel(run / "best.keras", recipe.monitor, min(values, default=float("inf"))),
-        *([Progress(recipe.batch_size, steps, deadline)] if progress else []),
+        *([Patience(run / "log.csv", recipe)] if recipe.patience else []),
+        *([Progress(recipe.loss_scale, steps, deadline)] if progress else []),
     ]
 
 
-def _start_from(path, model):
+def _start_from(recipe, path, model):
     """Copy the weights of another run's model."""
     if not path.exists():
         raise UserError(f"{path.parent} has no best.keras to start from")
     try:
-        copy_weights(keras.models.load_model(path), model)
+        recipe.copy_weights(keras.models.load_model(path, compile=False), model)
     except (ValueError, IndexError) as error:
         raise UserError(f"{path} is a network of other sizes: {error}") from error

@@ -1,0 +1,47 @@
+"""Which module of commands serves a system, and which exported model is meant."""
+
+import importlib
+import json
+from pathlib import Path
+
+from keras_seqgen.commands.quiet import import_tensorflow
+from keras_seqgen.errors import UserError
+
+
+def commands_of(system: str):
+    """The module with `evaluate_run`, `evaluate_model` and `export_run` of a system."""
+    return importlib.import_module(f"keras_seqgen.commands.{system}")
+
+
+def system_of(model: str | Path) -> str:
+    """The system that an exported model belongs to, by its assets.extra/model.json."""
+    from keras_seqgen.serving.versions import newest_version
+
+    version = newest_version(model)
+    try:
+        return json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))["system"]
+    except FileNotFoundError:
+        return "handwriting"  # the first models had no such file
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{version} is not a model of keras-seqgen: {error}") from error
+
+
+def default_model(system: str) -> Path:
+    """The model of a system below saved_models/, here or beside the package: NAME, else the first NAME-something."""
+    for root in (Path("saved_models"), Path(__file__).parents[2] / "saved_models"):
+        for folder in (root / system, *sorted(root.glob(f"{system}-*"))):
+            if folder.is_dir() and any(child.name.isdecimal() for child in folder.iterdir()):
+                return folder
+    raise UserError(
+        f"saved_models/ holds no model for {system}: name one with --model, or make one: `keras-seqgen demo`"
+    )
+
+
+def register_classes() -> None:
+    """Imports the classes that a .keras file of a run may name; Keras finds only those that are imported."""
+    import_tensorflow()
+    import keras_seqgen.layers
+    import keras_seqgen.losses
+    import keras_seqgen.metrics
+    import keras_seqgen.models
+    import keras_seqgen.training.optimizers  # noqa: F401

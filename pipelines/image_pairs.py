@@ -1,0 +1,121 @@
+"""A pair of files -> a record, or the reason why it is of no use."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_seqgen.data.ink_records import BadRecord
+from keras_seqgen.data.label_set import LabelSet
+from keras_seqgen.data.labelled_image import LabelledImage
+from keras_seqgen.errors import UserError
+from pipelines.files import read_bytes
+from pipelines.image_sources import NO_SPLIT, Pair
+
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "PPM")  # what Pillow may try on a stranger's file
+_KEPT = {"JPEG": ("L", "RGB"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")}  # TensorFlow reads these itself
+_SHOWN = 8  # unknown values that a dead letter lists
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a pair must be like.
+
+    labels: the values that may occur. split: pair -> split, or None. max_bytes, max_pixels: larger files and pictures
+    are refused.
+    """
+
+    labels: LabelSet
+    split: Callable[[Any], str | None]
+    max_bytes: int
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """A record with its split, and the arrays behind it for the statistics: uint8 (h, w, 3) and (h, w)."""
+
+    split: str
+    record: LabelledImage
+    pixels: np.ndarray
+    label: np.ndarray
+
+
+class _FaultError(Exception):
+    """Why a pair is of no use: (kind, detail)."""
+
+
+def prepare_pair(pair: Pair, rules: Rules) -> PreparedPair | BadRecord:
+    """Reads and checks both files of a pair. Pictures keep their own bytes; labels become 8-bit grey PNGs."""
+    try:
+        return _prepare(pair, rules)
+    except _FaultError as fault:
+        return BadRecord(pair.name, *fault.args)
+
+
+def _prepare(pair: Pair, rules: Rules) -> PreparedPair:
+    if not pair.image or not pair.label:
+        known = pair.image or pair.label
+        detail = f"{known} has no counterpart" if known else "a list names it, but there is no such file"
+        raise _FaultError("no label" if pair.image else "no image", detail)
+    split = rules.split(pair)
+    if split is None or split == NO_SPLIT:
+        raise _FaultError("in no split", f"no list names {pair.name}")
+    picture, encoded = _open(pair.image, "image", rules)
+    label_picture, _ = _open(pair.label, "label", rules)
+    if picture.size != label_picture.size:
+        sizes = ["{}x{}".format(*opened.size) for opened in (picture, label_picture)]
+        raise _FaultError("size mismatch", f"the image is {sizes[0]}, its label image {sizes[1]} pixels")
+    label = _label_values(label_picture, rules.labels)
+    pixels = np.asarray(picture.convert("RGB"))
+    if picture.mode not in _KEPT.get(str(picture.format), ()):
+        encoded = _png(Image.fromarray(pixels))
+    width, height = picture.size
+    record = LabelledImage(pair.name, encoded, _png(Image.fromarray(label)), height, width)
+    return PreparedPair(split, record, pixels, label)
+
+
+def _open(path: str, what: str, rules: Rules) -> tuple[Image.Image, bytes]:
+    """A decoded picture and its file's bytes."""
+    try:
+        encoded = read_bytes(path, rules.max_bytes)
+        picture = Image.open(io.BytesIO(encoded), formats=_FORMATS)
+        if picture.width * picture.height > rules.max_pixels:
+            raise _FaultError("too large", f"the {what} has {picture.width}x{picture.height} pixels")
+        picture.load()
+    except _FaultError:
+        raise
+    except UserError as error:
+        raise _FaultError(f"unreadable {what}", str(error)) from error
+    except Exception as error:  # each codec has its own
+        detail = re.sub(r"<[^>]*>", path, str(error))  # Pillow names the object in memory, whose address is no reason
+        raise _FaultError(f"unreadable {what}", f"{type(error).__name__}: {detail}"[:500]) from error
+    return picture, encoded
+
+
+def _label_values(picture: Image.Image, labels: LabelSet) -> np.ndarray:
+    """The labels, uint8 (h, w), all of them known."""
+    values = np.asarray(picture)
+    if values.ndim != 2 or values.dtype.kind not in "bui":
+        raise _FaultError("label is no index image", f"its pixels are {picture.mode}, not one whole number each")
+    present, counts = np.unique(values, return_counts=True)
+    ignored = present == labels.ignore
+    unknown = ~ignored & ((present < 0) | (present >= labels.count))
+    if unknown.any():
+        shown = [f"{v} ({n} pixels)" for v, n in zip(present[unknown], counts[unknown], strict=True)]
+        more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+        known = f"0..{labels.count - 1}" + (f" and {labels.ignore}" if labels.ignore is not None else "")
+        raise _FaultError("unknown label value", f"{', '.join(shown[:_SHOWN])}{more}; known are {known}")
+    if ignored.all():
+        raise _FaultError("nothing is labelled", f"every pixel is {labels.ignore}")
+    return values.astype(np.uint8)
+
+
+def _png(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,325 @@
+"""The distribution of the next token against NumPy, and the loop against the network on whole sequences."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from keras_seqgen.decoding import sampling
+from keras_seqgen.decoding.next_token import draw, restrict, scale, token_noise
+from keras_seqgen.decoding.sampling import Wishes, start
+from keras_seqgen.decoding.text_sampler import MAX_STOP
+from keras_seqgen.models.language import CELLS, language_model, with_batch_size
+
+
+def retold(logits, temperature, top_k, top_p):
+    """The distribution of one row's next token, in NumPy: temperature, then top-k, then top-p of what is left."""
+    z = np.asarray(logits, np.float64) / temperature
+    p = np.exp(z - z.max())
+    order = sorted(range(len(p)), key=lambda v: (-logits[v], v))[: top_k or None]
+    share = p[order] / p[order].sum()
+    if top_p < 1:
+        order = order[: 1 + np.searchsorted(np.cumsum(share), top_p)]
+    kept = np.zeros(len(p))
+    kept[order] = p[order]
+    return kept / kept.sum()
+
+
+def distribution(logits, temperature, top_k, top_p):
+    z = scale(tf.constant(logits, tf.float32), tf.constant(temperature, tf.float32))
+    return tf.nn.softmax(restrict(z, tf.constant(top_k, tf.int32), tf.constant(top_p, tf.float32))).numpy()
+
+
+def test_the_distribution_is_that_of_numpy_row_by_row():
+    rng = np.random.default_rng(0)
+    rows, V = 400, 23
+    logits = rng.normal(0, 3, (rows, V)).astype("float32")
+    temperature = np.exp(rng.uniform(-2, 2, rows)).astype("float32")
+    top_k = rng.integers(0, V + 3, rows)
+    top_p = np.where(rng.random(rows) < 0.3, 1, rng.uniform(0.02, 1, rows)).astype("float32")
+    found = distribution(logits, temperature, top_k, top_p)
+    expected = np.stack([retold(*row) for row in zip(logits, temperature, top_k, top_p, strict=True)])
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert ((found > 0).sum(1) == (expected > 1e-30).sum(1)).mean() > 0.9  # the rest is below the least float32
+    assert {1, V} < set((found > 0).sum(1))
+
+
+def test_of_equal_tokens_the_first_is_kept():
+    logits = [[1.0, 2.0, 2.0, 2.0, 0.0]] * 4
+    found = distribution(logits, [1.0] * 4, [1, 2, 0, 4], [1, 1, 0.4, 0.29])
+    assert (found > 0).astype(int).tolist() == [[0, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 1, 0, 0, 0]]
+
+
+def test_a_row_that_keeps_everything_is_not_touched_by_its_batch():
+    logits = tf.random.stateless_normal((3, 300), (1, 2))
+    among = restrict(logits, tf.constant([0, 5, 300]), tf.constant([1.0, 0.5, 1.0]))
+    np.testing.assert_array_equal(tf.gather(among, [0, 2]), tf.gather(logits, [0, 2]))
+    for width in (1, 2, 40):  # what top-p keeps does not hang on how far another row has to look
+        alone = restrict(logits, tf.constant([9, width, 0]), tf.constant([0.7, 1.0, 1.0]))
+        np.testing.assert_array_equal(alone[0], restrict(logits[:1], tf.constant([9]), tf.constant([0.7]))[0])
+
+
+@pytest.mark.parametrize("temperature", [1e-2, 1e-20, 1e-45])
+def test_temperature_near_zero_is_the_arg_max(temperature):
+    logits = np.random.default_rng(1).permuted(np.tile(np.arange(50) * 0.5, (30, 1)), axis=1).astype("float32")
+    z = scale(tf.constant(logits), tf.constant([temperature] * 30, tf.float32))
+    for u in (2**-24, 0.3, 1 - 2**-24):
+        np.testing.assert_array_equal(draw(z, tf.fill([30], u)), logits.argmax(1) + 1)
+
+
+def test_draw_takes_the_inverse_of_the_running_sum():
+    z = tf.constant([[np.log(0.5), np.log(0.25), -np.inf, np.log(0.25)]] * 8, tf.float32)
+    u = tf.constant([0.0, 0.25, 0.5 - 2**-24, 0.5, 0.74, 0.75, 0.99, 1 - 2**-24])
+    assert draw(z, u).numpy().tolist() == [1, 1, 1, 2, 2, 4, 4, 4]
+    never_first = tf.constant([[-np.inf, 0.0, -np.inf]])
+    assert [int(draw(never_first, tf.constant([x]))[0]) for x in (0.0, 0.5, 1 - 2**-24)] == [2, 2, 2]
+
+
+def test_noise_of_a_token_is_uniform_and_its_own():
+    seed = tf.stack([tf.range(40) - 20, tf.fill([40], 3)], -1)
+    noise = token_noise(seed, tf.zeros(40, tf.int32), 500).numpy()
+    assert stats.kstest(noise.ravel(), "uniform").pvalue > 1e-3
+    assert ((noise > 0) & (noise < 1)).all()
+    np.testing.assert_array_equal(token_noise(seed[3:5], tf.constant([7, 100]), 9)[1], noise[4, 100:109])
+
+
+ALPHABET = "\nabdegnorst"
+WORDS = ["\n", "a", "b", "d", "e", "g", "n", "o", "r", "s", "t"]
+
+
+def bigram_model(table, first):
+    """A network whose logits are `table[id - 1]` after a token and `first` before the first."""
+    V = len(table)
+    model = language_model(V, units=V, depth=1, cell="simple_rnn")
+    cell, output = model.get_layer("recurrent_1").cell, model.get_layer("output")
+    cell.kernel.assign(10 * np.eye(V))
+    cell.recurrent_kernel.assign(np.zeros((V, V)))
+    cell.bias.assign(np.zeros(V))
+    output.kernel.assign(np.asarray(table) - first)
+    output.bias.assign(first)
+    return model
+
+
+@functools.cache
+def traced(model, **options):
+    return tf.function(functools.partial(sampling.write, model, **options), autograph=False, reduce_retracing=True)
+
+
+def wishes_for(rows, temperature=1.0, top_k=0, top_p=1.0, limit=40, stop=(), first_seed=0):
+    return Wishes(
+        temperature=tf.fill([rows], float(temperature)),
+        top_k=tf.fill([rows], top_k),
+        top_p=tf.fill([rows], float(top_p)),
+        seed=tf.stack([tf.range(rows) + first_seed, tf.fill([rows], 5)], -1),
+        limit=tf.fill([rows], limit),
+        stop=tf.constant([[0] * (MAX_STOP - len(stop)) + list(stop)] * rows),
+    )
+
+
+def ids(*texts):
+    length = max(map(len, texts))
+    return tf.constant([[ALPHABET.index(x) + 1 for x in text] + [0] * (length - len(text)) for text in texts])
+
+
+def texts(tokens, length):
+    return ["".join(ALPHABET[t - 1] for t in row[:end]) for row, end in zip(tokens.numpy(), length, strict=True)]
+
+
+def chain(text, strength=30.0):
+    """A table in which each letter of the text is all but surely followed by the next, the last by the first."""
+    table = np.zeros((len(ALPHABET), len(ALPHABET)))
+    for a, b in zip(text, text[1:] + text[0], strict=True):
+        table[ALPHABET.index(a), ALPHABET.index(b)] = strength
+    first = np.zeros(len(ALPHABET))
+    first[ALPHABET.index(text[0])] = strength
+    return bigram_model(table, first)
+
+
+@pytest.fixture(scope="module")
+def stranger():
+    """Says "stranoge" for ever: a failure reads as another word."""
+    return chain("stranoge")
+
+
+def test_a_table_of_bigrams_spells_its_word(stranger):
+    tokens, length, _, _ = traced(stranger)(wishes_for(3, limit=10))
+    assert texts(tokens, length) == ["stranogest"] * 3
+
+
+def test_a_primer_is_gone_on_from_row_by_row(stranger):
+    primer = ids("s", "noge", "stra", "")
+    run = traced(stranger)(wishes_for(4, limit=4), primer=primer, primer_length=tf.constant([1, 4, 4, 0]))
+    assert texts(*run[:2]) == ["tran", "stra", "noge", "stra"]
+
+
+def test_each_row_stops_at_its_own_string_and_limit(stranger):
+    wishes = wishes_for(5)
+    stop = np.zeros((5, MAX_STOP), np.int32)
+    for row, text in enumerate(["no", "es", "", "str", "gest"]):
+        stop[row, MAX_STOP - len(text) :] = ids(text)[0] if text else ()
+    wishes = wishes._replace(stop=tf.constant(stop), limit=tf.constant([40, 40, 12, 2, 40]))
+    tokens, length, _, _ = traced(stranger)(wishes)
+    assert texts(tokens, length) == ["strano", "stranoges", "stranogestra", "st", "stranogest"]
+    assert tokens.shape == (5, 40)
+    assert not tokens[:, 12:].numpy().any()
+
+
+def test_a_stop_string_is_looked_for_in_what_was_drawn(stranger):
+    """The primer ends in "st": its own letters are no part of a stop string."""
+    wishes = wishes_for(1, stop=ids("str")[0].numpy(), limit=20)
+    run = traced(stranger)(wishes, primer=ids("st"), primer_length=tf.constant([2]))
+    assert texts(*run[:2]) == ["ranogestr"]
+
+
+def test_samples_follow_the_softmax():
+    """20,000 pairs of letters against the table: chi-square, at temperature 1 and at another, and with top-k."""
+    rng = np.random.default_rng(3)
+    V = len(ALPHABET)
+    table = rng.normal(0, 1.2, (V, V))
+    model = bigram_model(table, np.zeros(V))
+    rows = 500
+    for temperature, top_k in ((1.0, 0), (0.6, 0), (1.4, 4)):
+        tokens = traced(model)(wishes_for(rows, temperature, top_k, limit=41, first_seed=17))[0].numpy()
+        for letter in range(V):
+            following = tokens[:, 1:][tokens[:, :-1] == letter + 1] - 1
+            p = retold(table[letter], temperature, top_k, 1.0)
+            seen = np.bincount(following, minlength=V)
+            assert not seen[p == 0].any()
+            assert stats.chisquare(seen[p > 0], p[p > 0] * len(following)).pvalue > 1e-4, (temperature, letter)
+
+
+@functools.cache
+def lively(cell="peephole_lstm", seed=0, V=len(ALPHABET), **options):
+    """A network with random weights of a size that makes its predictions vary from step to step."""
+    keras.utils.set_random_seed(seed)
+    model = language_model(V, **{"units": 24, "depth": 2, "cell": cell, **options})
+    rng = np.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(0, 0.4, weight.shape))
+    return model
+
+
+NETWORKS = {
+    **{cell: {"cell": cell} for cell in CELLS},
+    "embedded": {"cell": "lstm", "embedding": 9},
+    "tied": {"cell": "lstm", "embedding": 12, "tied": True, "dropout_hidden": 0.3, "dropout_tokens": 0.2},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_token_is_drawn_from_what_the_trained_model_says(name):
+    model = lively(**NETWORKS[name])
+    rows, T = 6, 30
+    primer = ids("stranger", "no", "", "a", "gnostra", "beg")
+    lengths = [8, 2, 0, 1, 7, 3]
+    wishes = wishes_for(rows, temperature=0.8, limit=T)
+    tokens, length, log_prob, _ = traced(model, score=True)(wishes, primer=primer, primer_length=tf.constant(lengths))
+    assert length.numpy().tolist() == [T] * rows
+    assert len(np.unique(tokens)) > 5
+    uniform = token_noise(wishes.seed, tf.zeros(rows, tf.int32), T).numpy()
+    for row, P in enumerate(lengths):
+        whole = np.concatenate([primer[row, :P], tokens[row]])
+        logits = model({"tokens": np.concatenate([[0], whole[:-1]])[None]})[0].numpy()
+        logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        np.testing.assert_allclose(log_prob[row], sum(logs[t, whole[t] - 1] for t in range(P)), rtol=1e-4, atol=1e-5)
+        for t in range(T):
+            total = np.cumsum(retold(logits[P + t], 0.8, 0, 1))
+            if np.abs(total - uniform[row, t]).min() > 1e-4:  # else rounding may choose
+                assert tokens[row, t] == 1 + np.searchsorted(total, uniform[row, t])
+
+
+def test_near_zero_writes_what_arg_max_decoding_writes():
+    model = lively(seed=4)
+    tokens = traced(model)(wishes_for(2, temperature=1e-4, limit=25))[0].numpy()
+    whole = [0]
+    for _ in range(25):
+        whole.append(1 + int(model({"tokens": np.array([whole])})[0, -1].numpy().argmax()))
+    assert tokens.tolist() == [whole[1:]] * 2
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 16, 31, 64])
+def test_a_row_is_the_same_alone_in_a_batch_and_under_padding(rows):
+    model = lively(seed=5)
+    rng = np.random.default_rng(6)
+    lengths = rng.integers(0, 9, 64)
+    primer = np.where(np.arange(8) < lengths[:, None], rng.integers(1, len(ALPHABET) + 1, (64, 8)), 0).astype("int32")
+    wishes = wishes_for(64)._replace(
+        temperature=tf.constant(rng.uniform(0.5, 2, 64), tf.float32),
+        top_k=tf.constant(rng.choice([0, 3, 8], 64), tf.int32),
+        top_p=tf.constant(rng.choice([1.0, 0.5, 0.9], 64), tf.float32),
+        limit=tf.constant(rng.integers(20, 60, 64), tf.int32),
+    )
+    run = traced(model, score=True)
+    tokens, length, log_prob, _ = run(wishes, primer=primer, primer_length=lengths.astype("int32"))
+    for first in range(0, 64 - rows + 1, 21):
+        part = slice(first, first + rows)
+        padded = np.pad(primer[part], ((0, 0), (0, first)))
+        alone = run(Wishes(*(x[part] for x in wishes)), primer=padded, primer_length=lengths[part].astype("int32"))
+        np.testing.assert_array_equal(alone[1], length[part])
+        np.testing.assert_array_equal(alone[0], tokens[part, : alone[0].shape[1]])
+        np.testing.assert_allclose(alone[2], log_prob[part], rtol=1e-6)
+
+
+def test_chunks_make_up_the_text():
+    model = lively(seed=7)
+    wishes = wishes_for(4, limit=50, stop=ids("a")[0].numpy())
+    primer, lengths = ids("no", "strange", "", "ba"), tf.constant([2, 7, 0, 2])
+    tokens, length, _, _ = traced(model)(wishes, primer=primer, primer_length=lengths)
+    assert len(set(length.numpy())) > 2
+    place, parts = start(model, 4), [[] for _ in range(4)]
+    for turn in range(60):
+        limit = tf.constant([1, 7, turn % 3, 4])
+        given = lengths if turn == 0 else lengths * 0
+        drawn, count, _, place = traced(model)(
+            wishes._replace(limit=limit), place=place, primer=primer, primer_length=given
+        )
+        for row in range(4):
+            parts[row] += drawn[row, : count[row]].numpy().tolist()
+    for row, end in enumerate(length.numpy()):
+        assert parts[row][:50] == tokens[row, :end].numpy().tolist()
+        assert bool(place.finished[row]) == (ALPHABET.index("a") + 1 in parts[row])
+
+
+def test_a_text_that_has_stopped_goes_on_when_it_reads_more(stranger):
+    wishes = wishes_for(1, stop=ids("no")[0].numpy(), limit=30)
+    none = {"primer": ids("s")[:, :0], "primer_length": tf.constant([0])}
+    run = traced(stranger)
+    first = run(wishes, place=start(stranger, 1), **none)
+    again = run(wishes, place=first[3], **none)
+    more = run(wishes, place=again[3], primer=ids("ge"), primer_length=tf.constant([2]))
+    assert [texts(*part[:2])[0] for part in (first, again, more)] == ["strano", "", "strano"]
+
+
+def test_carried_state_is_neither_read_nor_changed():
+    model = lively(seed=8)
+    carried = with_batch_size(model, 2)
+    carried({"tokens": ids("no", "be"), "fresh": tf.constant([True, True])})
+    kept = [v.numpy() for v in carried.non_trainable_variables]
+    assert any(v.any() for v in kept)
+    a, b = (traced(m)(wishes_for(3, limit=20))[0].numpy() for m in (model, carried))
+    np.testing.assert_array_equal(a, b)
+    for old, new in zip(kept, carried.non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_loop_reads_new_weights(stranger):
+    model = chain("stranoge")
+    before = texts(*traced(model)(wishes_for(1, limit=6))[:2])
+    for old, new in zip(model.weights, chain("bad").weights, strict=True):
+        old.assign(new)
+    assert (before, texts(*traced(model)(wishes_for(1, limit=6))[:2])) == (["strano"], ["badbad"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("V", [50, 10_000])
+def test_a_row_of_the_full_network_is_the_same_alone_and_in_a_batch(V):
+    """Holds where TensorFlow multiplies with oneDNN or in a single thread: see `decoding.sampling`."""
+    model = lively(V=V, units=1000, depth=1)
+    wishes = wishes_for(64, limit=30)._replace(top_k=tf.constant([0, 40] * 32), top_p=tf.constant([1.0, 1.0, 0.9, 1] * 16))
+    tokens = traced(model)(wishes)[0]
+    for rows in (1, 2, 7, 32):
+        alone = traced(model)(Wishes(*(x[5 : 5 + rows] for x in wishes)))[0]
+        np.testing.assert_array_equal(alone, tokens[5 : 5 + rows])

@@ -1,0 +1,44 @@
+"""`WeightDrop`: recurrent weights, and only they, are dropped in training, and only then."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_seqgen.layers import PeepholeLSTM, WeightDrop
+
+X = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("make", [lambda: PeepholeLSTM(64), lambda: keras.layers.LSTM(64)])
+def test_the_share_of_recurrent_weights_is_dropped_and_the_rest_scaled(make):
+    layer = WeightDrop(make(), rate=0.4, seed=1)
+    layer(X)
+    names = [variable.name for variable in layer.layer.trainable_variables]
+    weights = [tf.ones(variable.shape) for variable in layer.layer.trainable_variables]
+    for name, drawn in zip(names, layer.draw(weights), strict=True):
+        if name == "recurrent_kernel":
+            assert set(np.unique(drawn).round(4)) == {0.0, np.float32(1.6667)}
+            assert abs(float(tf.reduce_mean(tf.cast(drawn == 0, "float32"))) - 0.4) < 0.02
+        else:
+            np.testing.assert_array_equal(drawn, np.ones(drawn.shape))
+
+
+def test_inference_is_the_layer_and_training_draws_anew():
+    layer = WeightDrop(PeepholeLSTM(8), rate=0.5, seed=1)
+    np.testing.assert_array_equal(layer(X), layer.layer(X))
+    assert np.abs(layer(X, training=True) - layer(X, training=True)).max() > 1e-4
+
+
+def test_dropped_weights_get_no_derivative():
+    layer = WeightDrop(PeepholeLSTM(8), rate=0.5, seed=1)
+    layer(X)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(X, training=True))
+    gradient = tape.gradient(loss, layer.layer.cell.recurrent_kernel.value).numpy()
+    assert 0.4 < (gradient == 0).mean() < 0.6
+
+
+def test_a_wrong_rate_is_named():
+    with pytest.raises(ValueError, match="rate"):
+        WeightDrop(PeepholeLSTM(4), rate=1.0)

@@ -1,0 +1,267 @@
+"""The segmentation pipeline from image files to records."""
+
+import io
+import shutil
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from picture_corpora import arrays, contents, dead_letters, prepare, records, stats, write_pair, write_pairs
+from PIL import Image
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from keras_seqgen.data.label_set import LabelSet
+from pipelines.splits import stable_hash
+
+PAIRS = ("--format", "pairs", "--labels", 3)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("pairs"), 30)
+
+
+@pytest.fixture(scope="module")
+def prepared(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("prepared")
+    assert prepare(*PAIRS, "--input", corpus, "--output", out, "--shards", 3, "--hash-split", 60, 20, 20) == 0
+    return out
+
+
+def pixels(encoded: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(encoded)))
+
+
+def test_every_pair_arrives_unchanged_in_the_split_of_its_name(prepared):
+    seen = {}
+    for split, buckets in (("train", range(60)), ("valid", range(60, 80)), ("test", range(80, 100))):
+        for name, record in records(prepared, split).items():
+            picture, label = arrays(int(name))
+            np.testing.assert_array_equal(pixels(record.image), picture)
+            np.testing.assert_array_equal(pixels(record.label), label)
+            assert (record.height, record.width) == label.shape
+            assert stable_hash(name) % 100 in buckets
+            seen[name] = split
+    assert sorted(seen) == [f"{number:02d}" for number in range(30)]
+    assert set(seen.values()) == {"train", "valid", "test"}
+    assert stats(prepared)["records"] == {"in": 30, "out": 30, "dead": 0}
+
+
+def test_statistics_are_those_of_the_pixels(prepared):
+    for split, numbers in stats(prepared)["splits"].items():
+        pairs = [arrays(int(name)) for name in records(prepared, split)]
+        pictures, labels = (np.stack(part) for part in zip(*pairs, strict=True))
+        assert numbers["images"] == len(pairs)
+        assert numbers["class_pixels"] == np.bincount(labels.ravel(), minlength=3).tolist()
+        assert numbers["sizes"] == {"16x12": len(pairs)}
+        np.testing.assert_allclose(numbers["channel_mean"], pictures.reshape(-1, 3).mean(0), rtol=1e-12)
+        np.testing.assert_allclose(numbers["channel_std"], pictures.reshape(-1, 3).std(0), rtol=1e-9)
+
+
+def test_schema_and_labels(prepared):
+    schema = text_format.Parse((prepared / "schema.pbtxt").read_text(), schema_pb2.Schema())
+    features = {feature.name: feature for feature in schema.feature}
+    assert {"name", "image", "label", "height", "width"} <= features.keys()
+    assert (features["height"].int_domain.min, features["width"].int_domain.max) == (12, 16)
+    assert LabelSet.load(prepared / "labels.json") == LabelSet(3)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_same_bytes_whatever_the_number_of_workers(corpus, prepared, tmp_path, workers):
+    flags = ["--direct_num_workers", workers, "--direct_running_mode", "multi_threading", "--hash-split", 60, 20, 20]
+    assert prepare(*PAIRS, "--input", corpus, "--output", tmp_path / "out", "--shards", 3, *flags) == 0
+    assert contents(tmp_path / "out") == contents(prepared)
+
+
+@pytest.mark.slow
+def test_same_bytes_from_several_processes(corpus, prepared, tmp_path):
+    flags = ["--direct_num_workers", 2, "--direct_running_mode", "multi_processing", "--hash-split", 60, 20, 20]
+    command = [sys.executable, "-m", "pipelines", "segmentation", *PAIRS, "--input", corpus, "--output", tmp_path]
+    subprocess.run([str(word) for word in [*command, "--shards", 3, *flags]], check=True, timeout=200)
+    assert contents(tmp_path) == contents(prepared)
+
+
+def test_records_do_not_depend_on_where_the_input_lies(corpus, prepared, tmp_path):
+    shutil.copytree(corpus, tmp_path / "elsewhere")
+    flags = ["--shards", 3, "--hash-split", 60, 20, 20]
+    assert prepare(*PAIRS, "--input", tmp_path / "elsewhere", "--output", tmp_path / "out", *flags) == 0
+    assert contents(tmp_path / "out") == contents(prepared)
+
+
+def test_a_second_run_leaves_nothing_of_the_first(corpus, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for shards in (5, 1):
+        assert prepare(*PAIRS, "--input", corpus, "--output", tmp_path, "--shards", shards) == 0
+    assert len(list(tmp_path.glob("train-*"))) == 1
+    assert not list(tmp_path.glob("*.part"))
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_each_fault_costs_one_dead_letter_with_its_reason(tmp_path):
+    root = write_pairs(tmp_path / "in", 12)
+    images, masks = root / "images", root / "masks"
+    picture, label = arrays(0)
+    Image.fromarray(label[:-1]).save(masks / "00.png")
+    (images / "01.png").write_bytes((images / "01.png").read_bytes()[:200])
+    (images / "02.png").write_bytes(b"")
+    (masks / "03.png").write_bytes(bytes(range(256)))
+    Image.fromarray(np.where(label == 2, 77, label).astype(np.uint8)).save(masks / "04.png")
+    Image.fromarray(picture).save(masks / "05.png")
+    (masks / "06.png").unlink()
+    (images / "07.png").unlink()
+    Image.fromarray(np.full_like(label, 255)).save(masks / "08.png")
+    Image.fromarray(np.zeros((1001, 1000, 3), np.uint8)).save(images / "09.png")
+    letter_bomb = zlib.compress(bytes(50_000_000))  # a PNG text chunk that unpacks to 50 MB
+    (images / "10.png").write_bytes(_with_text_chunk((images / "10.png").read_bytes(), letter_bomb))
+    limits = ["--max-megapixels", 1, "--hash-split", 100, 0, 0]
+    assert prepare(*PAIRS, "--input", root, "--output", tmp_path / "out", *limits) == 0
+    letters = dead_letters(tmp_path / "out")
+    assert {name: letter["reason"] for name, letter in letters.items()} == {
+        "00": "size mismatch",
+        "01": "unreadable image",
+        "02": "unreadable image",
+        "03": "unreadable label",
+        "04": "unknown label value",
+        "05": "label is no index image",
+        "06": "no label",
+        "07": "no image",
+        "08": "nothing is labelled",
+        "09": "too large",
+        "10": "unreadable image",
+    }
+    assert all(letter["detail"] and (letter["image"] or letter["label"]) for letter in letters.values())
+    assert letters["00"]["detail"] == "the image is 16x12, its label image 16x11 pixels"
+    assert f"77 ({(label == 2).sum()} pixels); known are 0..2 and 255" in letters["04"]["detail"]
+    assert "0x" not in letters["02"]["detail"]
+    assert list(records(tmp_path / "out", "train")) == ["11"]
+    assert stats(tmp_path / "out")["records"] == {"in": 12, "out": 1, "dead": 11}
+
+
+def _with_text_chunk(png: bytes, packed: bytes) -> bytes:
+    body = b"zTXtcomment\0\0" + packed
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return png[:33] + chunk + png[33:]
+
+
+def test_pascal_voc_with_its_lists_and_palettes(tmp_path):
+    root = tmp_path / "VOC2012"
+    for number in range(6):
+        name = f"2007_{number:06d}"
+        paths = root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png"
+        write_pair(*paths, number, palette=True, labels=21)
+    write_pair(root / "JPEGImages" / "no_label.jpg", tmp_path / "away.png", 9)
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("2007_000000\n2007_000001\nno_label\nnothing\n")
+    (lists / "val.txt").write_text("2007_000002\n2007_000003\n")
+    (lists / "test.txt").write_text("2007_000004\n2008_secret\n")
+    assert prepare("--format", "voc", "--input", root, "--output", tmp_path / "out") == 0
+    found = {split: sorted(records(tmp_path / "out", split)) for split in ("train", "valid", "test")}
+    assert found == {
+        "train": ["2007_000000", "2007_000001"],
+        "valid": ["2007_000002", "2007_000003"],
+        "test": ["2007_000004"],
+    }
+    record = records(tmp_path / "out", "valid")["2007_000003"]
+    np.testing.assert_array_equal(pixels(record.label), arrays(3, labels=21)[1])  # indices, not the palette's colours
+    assert record.image == (root / "JPEGImages" / "2007_000003.jpg").read_bytes()
+    reasons = {name: letter["reason"] for name, letter in dead_letters(tmp_path / "out").items()}
+    assert reasons == {"no_label": "no label", "nothing": "no image", "2007_000005": "in no split"}
+    assert LabelSet.load(tmp_path / "out" / "labels.json").name(12) == "dog"
+
+
+def test_camvid_layout(tmp_path):
+    for number, folder in enumerate(("train", "val", "test")):
+        write_pair(tmp_path / folder / "a.jpg", tmp_path / f"{folder}annot" / "a.png", number, labels=12)
+    assert prepare("--format", "camvid", "--input", tmp_path, "--output", tmp_path / "out") == 0
+    for number, (folder, split) in enumerate((("train", "train"), ("val", "valid"), ("test", "test"))):
+        (record,) = records(tmp_path / "out", split).values()
+        assert record.name == f"{folder}/a"
+        np.testing.assert_array_equal(pixels(record.label), arrays(number, labels=12)[1])
+    assert stats(tmp_path / "out")["splits"]["train"]["ignored_pixels"] == (arrays(0, labels=12)[1] == 11).sum()
+
+
+def test_pictures_and_masks_in_one_folder_named_by_a_suffix(tmp_path):
+    write_pair(tmp_path / "in/day/a.jpg", tmp_path / "in/day/a_mask.png", 1)
+    write_pair(tmp_path / "in/b.png", tmp_path / "in/b_mask.png", 2)
+    flags = ["--image-folder", ".", "--label-folder", ".", "--label-suffix", "_mask", "--hash-split", 100, 0, 0]
+    assert prepare(*PAIRS, "--input", tmp_path / "in", "--output", tmp_path / "out", *flags) == 0
+    assert set(records(tmp_path / "out", "train")) == {"day/a", "b"}
+
+
+def test_what_tensorflow_cannot_read_is_encoded_anew(tmp_path):
+    picture, _ = arrays(0)
+    write_pair(tmp_path / "images/a.bmp", tmp_path / "masks/a.png", 0)
+    write_pair(tmp_path / "images/b.jpg", tmp_path / "masks/b.png", 0)
+    Image.fromarray(picture).convert("CMYK").save(tmp_path / "images/b.jpg", quality=95)
+    assert prepare(*PAIRS, "--input", tmp_path, "--output", tmp_path / "out", "--hash-split", 100, 0, 0) == 0
+    found = records(tmp_path / "out", "train")
+    np.testing.assert_array_equal(pixels(found["a"].image), picture)
+    assert pixels(found["b"].image).shape == picture.shape
+
+
+def test_lists_of_ones_own_and_names_of_labels(corpus, tmp_path):
+    (tmp_path / "mine.txt").write_text("00\n01\n")
+    (tmp_path / "names.txt").write_text("sky\nland\nsea\n")
+    flags = ["--train-files", tmp_path / "mine.txt", "--labels", tmp_path / "names.txt", "--ignore-label", 2]
+    assert prepare("--input", corpus, "--output", tmp_path / "out", *flags) == 0
+    assert set(records(tmp_path / "out", "train")) == {"00", "01"}
+    assert stats(tmp_path / "out")["dead_letters"] == {"in no split": 28}
+    assert LabelSet.load(tmp_path / "out" / "labels.json") == LabelSet(3, 2, ("sky", "land", "sea"))
+
+
+def test_nothing_to_train_on_is_exit_code_1(tmp_path, capsys):
+    write_pair(tmp_path / "images/a.png", tmp_path / "masks/b.png", 0)
+    assert prepare(*PAIRS, "--input", tmp_path, "--output", tmp_path / "out") == 1
+    assert "no picture is left to train on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--labels", "3", "--output", "out"], "--input is missing"),
+        (["--labels", "3", "--input", "{corpus}"], "--output is missing"),
+        (["--labels", "3", "--input", "missing", "--output", "out"], "missing/images holds no file"),
+        (["--format", "voc", "--input", "{corpus}", "--output", "out"], "JPEGImages holds no file"),
+        (["--input", "{corpus}", "--output", "out"], "--labels is missing"),
+        (["--labels", "0", "--input", "{corpus}", "--output", "out"], "1 to 256 labels"),
+        (["--labels", "nope.txt", "--input", "{corpus}", "--output", "out"], "cannot read nope.txt"),
+        (["--labels", "3", "--ignore-label", "300", "--input", "{corpus}", "--output", "out"], "0..255"),
+        (["--labels", "3", "--input", "{corpus}", "--output", "out", "--shards", "0"], "--shards must be positive"),
+        (["--labels", "3", "--input", "{corpus}", "--output", "out", "--hash-split", "5", "2", "2"], "add up to 100"),
+        (["--labels", "3", "--input", "{corpus}", "--output", "out", "--shard", "3"], "unknown option: --shard"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(corpus, tmp_path, monkeypatch, capsys, flags, message):
+    monkeypatch.chdir(tmp_path)
+    assert prepare(*(flag.format(corpus=corpus) for flag in flags)) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_help_has_examples(capsys):
+    assert prepare("--help") == 0
+    text = capsys.readouterr().out
+    assert "--ignore-label" in text
+    assert "examples:" in text
+
+
+def test_the_real_voc_samples(data, tmp_path):
+    flags = ["--image-folder", ".", "--label-folder", ".", "--labels", "21", "--hash-split", 100, 0, 0]
+    assert prepare("--input", data / "voc_samples", "--output", tmp_path / "out", *flags) == 0
+    found = records(tmp_path / "out", "train")
+    assert len(found) == 3
+    for name, record in found.items():
+        assert set(np.unique(pixels(record.label))) - {255} <= set(range(21))
+        assert record.image == (data / "voc_samples" / f"{name}.jpg").read_bytes()
+
+
+def test_the_real_camvid(data, tmp_path):
+    assert prepare("--format", "camvid", "--input", data / "camvid", "--output", tmp_path) == 0
+    numbers = stats(tmp_path)
+    assert numbers["records"] == {"in": 576, "out": 576, "dead": 0}
+    assert {split: n["images"] for split, n in numbers["splits"].items()} == {"train": 367, "valid": 101, "test": 108}
