@@ -48,3 +48,30 @@ def tiny_handwriting(tmp_path_factory):
     stats = {"offsets": {"mean": [2.0, 2.0], "std": [2.0, 2.0]}, "splits": splits}
     (folder / "stats.json").write_text(json.dumps(stats))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory):
+    """A prepared folder of characters: words of one letter repeated, in lines; "test" has other words than "train"."""
+    import json
+
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_seqgen.data.text_schema import id_type, to_example
+    from keras_seqgen.data.vocabulary import Vocabulary
+
+    folder = tmp_path_factory.mktemp("tiny_text")
+    vocabulary = Vocabulary(["\n", " ", "a", "b", "c"], kind="character")
+    vocabulary.save(folder / "vocabulary.json")
+    rng, splits = np.random.default_rng(0), {}
+    for split, count, letters in (("train", 400, "aab"), ("valid", 60, "aab"), ("test", 60, "ccb")):
+        words = [letter * int(rng.integers(2, 5)) for letter in rng.choice(list(letters), count)]
+        text = "".join(word + ("\n" if n % 6 == 5 else " ") for n, word in enumerate(words))
+        ids = np.array([vocabulary.ids[character] for character in text], np.int32)
+        with tf.io.TFRecordWriter(str(folder / f"{split}-00000-of-00001.tfrecord")) as writer:
+            writer.write(to_example(0, ids, id_type(len(vocabulary))))
+        lines = text.count("\n")
+        splits[split] = {"tokens": len(ids), "characters": len(ids), "bytes": len(ids), "lines": lines, "documents": 1}
+    (folder / "stats.json").write_text(json.dumps({"splits": splits}))
+    return folder

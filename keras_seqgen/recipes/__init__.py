@@ -54,7 +54,7 @@ RECIPES = {
         units=256,
         mixture_components=12,
         window_components=6,
-        updates=4_000,
+        updates=3_200,
         goal="every printable ASCII character, read at sight (`prepare handwriting --format hershey --style full`)",
     ),
     "char-ptb": _CHARACTERS,

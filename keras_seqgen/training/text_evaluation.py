@@ -63,19 +63,28 @@ def evaluate_dynamically(model, recipe, data, split, run, rate=None, rows=1, ver
 
     Source: Graves 2013, section 3.1, "dynamic evaluation"; Mikolov 2010. The paper does not state its rate.
     """
+    copy = plain_copy(model, recipe, run, rows)
+    copy.compile(keras.optimizers.SGD(0.0), TokenLoss(), weighted_metrics=recipe.metrics(), jit_compile=False)
+
+    def nats_at(rate, split):
+        recipe.copy_weights(model, copy)
+        copy.optimizer.learning_rate = rate
+        batches = counted(recipe.evaluation_batches(data, split, run, rows))
+        guard = StopOnNonFiniteLoss()
+        return copy.fit(batches, shuffle=False, callbacks=[guard], verbose=verbose).history["nats_per_token"][0]
+
     tried = {}
     if rate is None:
         if split == "valid":
             raise UserError("the rate is chosen on the validation split: to measure that one, give --rate")
         for candidate in RATES:
-            nats = _one_pass(model, recipe, data, "valid", run, candidate, rows, verbose)
-            tried[candidate] = nats / math.log(2)
-            if nats > min(tried.values()) * math.log(2):
+            tried[candidate] = nats_at(candidate, "valid") / math.log(2)
+            if tried[candidate] > min(tried.values()):
                 break  # they rise: past the best
         rate = min(tried, key=lambda candidate: tried[candidate])
-    nats = _one_pass(model, recipe, data, split, run, rate, rows, verbose)
+    numbers = text_numbers(nats_at(rate, split), data, split)
     chosen = {"valid_bits_per_token": {f"{r:g}": bits for r, bits in tried.items()}} if tried else {}
-    return {**text_numbers(nats, data, split), "rate": rate, **chosen}
+    return {**numbers, "rate": rate, **chosen}
 
 
 def text_numbers(nats, data, split):
@@ -101,12 +110,3 @@ def plain_copy(model, recipe, data, rows):
     copy = dataclasses.replace(recipe, weight_noise="none", average=0.0, batch_size=rows, **quiet).build(data)
     recipe.copy_weights(model, copy)
     return copy
-
-
-def _one_pass(model, recipe, data, split, run, rate, rows, verbose):
-    """Nats per token of one pass of learning over a split."""
-    copy = plain_copy(model, recipe, run, rows)
-    copy.compile(keras.optimizers.SGD(rate), TokenLoss(), weighted_metrics=recipe.metrics(), jit_compile=False)
-    batches = counted(recipe.evaluation_batches(data, split, run, rows))
-    history = copy.fit(batches, epochs=1, shuffle=False, callbacks=[StopOnNonFiniteLoss()], verbose=verbose)
-    return history.history["nats_per_token"][0]
