@@ -2,7 +2,9 @@
 
 from keras_seqgen.layers.carried_state import CarriedState
 from keras_seqgen.layers.gradient_clip import GradientClip, clip_gradient
+from keras_seqgen.layers.one_hot import OneHot
 from keras_seqgen.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
+from keras_seqgen.layers.scheduled_sampling import ScheduledSampling
 from keras_seqgen.layers.token_embedding import TokenEmbedding
 from keras_seqgen.layers.weight_drop import WeightDrop
 from keras_seqgen.layers.weight_noise import AdaptiveWeightNoise, WeightNoise
@@ -13,8 +15,10 @@ __all__ = [
     "AdaptiveWeightNoise",
     "CarriedState",
     "GradientClip",
+    "OneHot",
     "PeepholeLSTM",
     "PeepholeLSTMCell",
+    "ScheduledSampling",
     "TokenEmbedding",
     "WeightDrop",
     "WeightNoise",

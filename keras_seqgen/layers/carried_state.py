@@ -21,7 +21,8 @@ class CarriedState(keras.layers.Layer):
             `initial_state` on (`WeightNoise`). `.layer` is it and `.cell` its cell.
         batch_size: B, the rows of every batch.
 
-    Call: `carried(x (B, T, D), fresh=(B,) boolean or None)` -> h (B, T, H). Without `fresh` no row is fresh.
+    Call: `carried(x (B, T, D), fresh=(B,) boolean or None)` -> h (B, T, H). Without `fresh` no row is fresh. With
+    `advance=False` the state is read and left where it is.
 
     Raises:
         ValueError: `batch_size` is not a positive integer, or the layer does not return its state.
@@ -54,13 +55,14 @@ class CarriedState(keras.layers.Layer):
             kind = {"initializer": "zeros", "trainable": False, "dtype": self.compute_dtype}
             self.states.append(self.add_weight((self.batch_size, size), name=f"state_{len(self.states)}", **kind))
 
-    def call(self, inputs, fresh=None, training=None):
+    def call(self, inputs, fresh=None, advance=True, training=None):
         before = [ops.convert_to_tensor(state) for state in self.states]
         if fresh is not None:
             before = [ops.where(fresh[:, None], 0, state) for state in before]
         outputs, *after = self.layer(inputs, initial_state=before, training=training)
-        for state, new in zip(self.states, keras.tree.flatten(after), strict=True):
-            state.assign(new)
+        if advance:
+            for state, new in zip(self.states, keras.tree.flatten(after), strict=True):
+                state.assign(new)
         return outputs
 
     def compute_output_shape(self, inputs_shape, fresh_shape=None):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_seqgen.layers import CarriedState, PeepholeLSTM, TokenEmbedding
+from keras_seqgen.layers import CarriedState, OneHot, PeepholeLSTM, ScheduledSampling, TokenEmbedding
 
 CELLS = ("peephole_lstm", "lstm", "gru", "simple_rnn")
 
@@ -88,6 +88,8 @@ def language_model(
     dropout_input=0.0,
     dropout_hidden=0.0,
     dropout_output=0.0,
+    scheduled_sampling=0.0,
+    sampling_ramp=1,
     batch_size=None,
     wrap=lambda layer: layer,
     name="language_model",
@@ -106,6 +108,7 @@ def language_model(
         dropout_tokens: fraction of the vocabulary that is dropped from the embedding at each update.
         dropout_input, dropout_hidden, dropout_output: dropout, with one mask for all time steps, of the embedded input,
             of all layers but the last, and of the last.
+        scheduled_sampling, sampling_ramp: see `layers.ScheduledSampling`; 0 is off, as it should be.
         batch_size: B, for a model whose state is carried from one batch to the next (`CarriedState`); `None` for one
             whose every row starts from zero.
         wrap: applied to each layer that has weights, for weight noise; it must keep the layer's name.
@@ -148,6 +151,8 @@ def language_model(
         parts["all_layers"] = layers.Concatenate(name="all_layers")
     if not tied:
         parts["output"] = wrap(layers.Dense(vocabulary_size, dtype="float32", name="output"))
+    if scheduled_sampling:
+        parts["sampling"] = ScheduledSampling(scheduled_sampling, sampling_ramp, name="sampling")
     return _wire(parts, batch_size, name)
 
 
@@ -161,7 +166,9 @@ def with_batch_size(model, batch_size):
     Returns:
         An uncompiled `keras.Model` that shares every weight with `model`. The state of `model` is not touched by it.
     """
-    return _wire(network_parts(model), batch_size, model.name)
+    parts = network_parts(model)
+    parts.pop("sampling", None)  # which is of training alone
+    return _wire(parts, batch_size, model.name)
 
 
 def network_parts(model):
@@ -229,36 +236,32 @@ def initial_states(model, batch):
     return [ops.zeros((batch, size)) for cell in cells for size in keras.tree.flatten(cell.state_size)]
 
 
-@keras.saving.register_keras_serializable(package="keras_seqgen")
-class OneHot(layers.Layer):
-    """ids (...,) -> (..., V) with a one at id - 1; the id 0 is the zero vector."""
-
-    def __init__(self, size, **kwargs):
-        super().__init__(**kwargs)
-        self.size = size
-
-    def call(self, inputs):
-        return ops.one_hot(inputs - 1, self.size, dtype=self.compute_dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "size": self.size}
-
-
 def _wire(parts, batch_size, name):
     """The functional model over layers by name."""
     tokens = keras.Input(batch_shape=(batch_size, None), dtype="int32", name="tokens")
     fresh = keras.Input(batch_shape=(batch_size,), dtype="bool", name="fresh") if batch_size else None
 
-    def part(key):
-        layer = parts.get(key)
-        if key.startswith("recurrent_") and layer is not None:
-            if batch_size is None:
-                return lambda x: layer(x)[0]
-            carried = CarriedState(layer, batch_size, name=key.replace("recurrent", "carried"))
-            return lambda x: carried(x, fresh=fresh)
-        return _tied_output(parts) if key == "output" and layer is None else layer
+    carried = {
+        key: CarriedState(layer, batch_size, name=key.replace("recurrent", "carried"))
+        for key, layer in parts.items()
+        if batch_size and key.startswith("recurrent_")
+    }
 
-    logits = language_graph(tokens, part)
+    def network(tokens, advance):
+        def part(key):
+            layer = parts.get(key)
+            if key in carried:
+                return lambda x: carried[key](x, fresh=fresh, advance=advance)
+            if key.startswith("recurrent_") and layer is not None:
+                return lambda x: layer(x)[0]
+            return _tied_output(parts) if key == "output" and layer is None else layer
+
+        return language_graph(tokens, part)
+
+    if "sampling" in parts:
+        logits = network(parts["sampling"]([tokens, network(tokens, advance=False)]), advance=True)
+    else:
+        logits = network(tokens, advance=True)
     inputs = {"tokens": tokens} if batch_size is None else {"tokens": tokens, "fresh": fresh}
     return keras.Model(inputs, logits, name=name)
 

@@ -17,6 +17,8 @@ class TextRecipe:
         units, depth, cell, embedding, tied, gradient_clip: the network; see `models.language.language_model`.
         dropout_tokens, dropout_input, dropout_hidden, dropout_output: see there.
         dropout_recurrent: fraction of the recurrent weights dropped at each update (`layers.WeightDrop`).
+        scheduled_sampling: the share of inputs that the network draws itself at the end of the run, rising over
+            `updates`; off, for the reason told at `layers.ScheduledSampling`.
         weight_noise: "none", "fixed" or "adaptive" (see `layers.weight_noise`).
         noise_stddev: standard deviation of the noise, or where it starts.
         optimizer: "adam" or "sgd".
@@ -47,6 +49,7 @@ class TextRecipe:
     dropout_hidden: float = 0.0
     dropout_output: float = 0.0
     dropout_recurrent: float = 0.0
+    scheduled_sampling: float = 0.0
     weight_noise: str = "none"
     noise_stddev: float = 0.075
     optimizer: str = "adam"
@@ -70,6 +73,7 @@ class TextRecipe:
     settled = frozenset(
         ("units", "depth", "cell", "embedding", "tied", "gradient_clip", "weight_noise", "noise_stddev")
     ) | {
+        "scheduled_sampling",
         "optimizer",
         "batch_size",
         *(f"dropout_{part}" for part in ("tokens", "input", "hidden", "output", "recurrent")),
@@ -88,11 +92,12 @@ class TextRecipe:
 
         keras.utils.set_random_seed(self.seed)
         vocabulary = Vocabulary.load(Path(data) / "vocabulary.json")
-        network = ("units", "depth", "cell", "embedding", "tied", "batch_size")
+        network = ("units", "depth", "cell", "embedding", "tied", "batch_size", "scheduled_sampling")
         network += ("dropout_tokens", "dropout_input", "dropout_hidden", "dropout_output")
         sizes = {name: getattr(self, name) for name in network}
-        clip = self.gradient_clip or None
-        model = language_model(len(vocabulary), gradient_clip=clip, wrap=self.wrap(data), **sizes)
+        sizes["gradient_clip"] = self.gradient_clip or None
+        sizes["sampling_ramp"] = self.updates or 1
+        model = language_model(len(vocabulary), wrap=self.wrap(data), **sizes)
         self.compile(model)
         return model
 

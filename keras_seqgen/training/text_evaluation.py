@@ -106,7 +106,8 @@ def text_numbers(nats, data, split):
 
 def plain_copy(model, recipe, data, rows):
     """A trainable copy of the network without noise and dropout, for batches of `rows` rows."""
-    quiet = {f"dropout_{name}": 0.0 for name in ("tokens", "input", "hidden", "output", "recurrent")}
-    copy = dataclasses.replace(recipe, weight_noise="none", average=0.0, batch_size=rows, **quiet).build(data)
+    quiet: dict = {f"dropout_{name}": 0.0 for name in ("tokens", "input", "hidden", "output", "recurrent")}
+    quiet |= {"weight_noise": "none", "scheduled_sampling": 0.0, "average": 0.0, "batch_size": rows}
+    copy = dataclasses.replace(recipe, **quiet).build(data)
     recipe.copy_weights(model, copy)
     return copy
