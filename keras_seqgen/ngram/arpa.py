@@ -3,7 +3,7 @@
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -33,14 +33,15 @@ def write_arpa(model: NGramModel, path: str | Path) -> None:
 
     Source: ngram-format(5) of SRILM.
     """
-    tokens = [_escape(token).encode("utf-8", "surrogatepass") for token in model.tokens]
+    tokens = [_escape(token) for token in model.tokens]
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
         with ExitStack() as files:
-            file: IO[bytes] = files.enter_context(open(part, "wb"))
+            plain = files.enter_context(open(part, "wb"))
+            file: IO[bytes] | gzip.GzipFile = plain
             if path.suffix == ".gz":  # no name, no time: the same model gives the same bytes
-                file = files.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))
+                file = files.enter_context(gzip.GzipFile("", "wb", 6, plain, mtime=0))
             file.write(b"\\data\\\n")
             file.writelines(b"ngram %d=%d\n" % pair for pair in enumerate(model.counts, start=1))
             names: list[bytes] = []
@@ -48,13 +49,16 @@ def write_arpa(model: NGramModel, path: str | Path) -> None:
                 level = model.level(order)
                 file.write(b"\n\\%d-grams:\n" % order)
                 last = [tokens[number] for number in level.word.tolist()]
-                names = [b"%s %s" % (names[n], word) for n, word in zip(level.prefix.tolist(), last)] if names else last
+                if order == 1:
+                    names = last
+                else:
+                    names = [b"%s %s" % (names[n], word) for n, word in zip(level.prefix.tolist(), last, strict=True)]
                 log_probs = level.log_prob.astype("S16").tolist()
                 if order < model.order:
                     backoffs = level.backoff.astype("S16").tolist()
-                    file.writelines(b"%s\t%s\t%s\n" % line for line in zip(log_probs, names, backoffs))
+                    file.writelines(b"%s\t%s\t%s\n" % line for line in zip(log_probs, names, backoffs, strict=True))
                 else:
-                    file.writelines(b"%s\t%s\n" % line for line in zip(log_probs, names))
+                    file.writelines(b"%s\t%s\n" % line for line in zip(log_probs, names, strict=True))
             file.write(b"\n\\end\\\n")
         part.replace(path)
     except OSError as error:
@@ -63,10 +67,13 @@ def write_arpa(model: NGramModel, path: str | Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _escape(token: str) -> str:
-    if _ESCAPE.fullmatch(token) or (len(token) > 1 and _ESCAPED.search(token)):
-        raise UserError(f"the token {token!r} cannot be written into an ARPA file: blanks separate tokens there")
-    return _ESCAPED.sub(lambda match: f"<U+{ord(match[0]):04X}>", token)
+def _escape(token: str) -> bytes:
+    if _unescape(token) != token or (len(token) > 1 and _ESCAPED.search(token)):
+        raise UserError(f"the token {token!r} cannot be written into an ARPA file, where blanks separate tokens")
+    try:
+        return _ESCAPED.sub(lambda match: f"<U+{ord(match[0]):04X}>", token).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"the token {token!r} cannot be written into an ARPA file: {error.reason}") from error
 
 
 def _unescape(token: str) -> str:
@@ -85,22 +92,25 @@ def read_arpa(path: str | Path) -> NGramModel:
 
     Source: ngram-format(5) of SRILM.
     """
+    reader = _Reader(path)
     try:
         with ExitStack() as files:
-            file: IO[bytes] = files.enter_context(open(path, "rb"))
+            file: IO[bytes] | gzip.GzipFile = files.enter_context(open(path, "rb"))
             if file.read(2) == b"\x1f\x8b":
                 file = files.enter_context(gzip.open(path, "rb"))
             file.seek(0)
-            return _Reader(path, file).model()
+            return reader.model(file)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        where = f" after line {reader.number}" if reader.number else ""
+        raise UserError(f"{path} cannot be read{where}: {error}") from error
 
 
 class _Reader:
     """Goes through a file and knows where it is."""
 
-    def __init__(self, path: str | Path, file: IO[bytes]):
-        self.path, self.file, self.number = path, file, 0
+    def __init__(self, path: str | Path):
+        self.path, self.number = path, 0
+        self.lines: Iterator[bytes] = iter(())
         self.ids = {name.encode(): number for number, name in enumerate((UNKNOWN, BOS, EOS))}  # by the written token
         self.keys: list[np.ndarray] = []  # of the n-grams of each order, sorted: prefix * V + last token
 
@@ -109,13 +119,14 @@ class _Reader:
 
     def line(self) -> bytes:
         """The next line that is not blank."""
-        for line in self.file:
+        for line in self.lines:
             self.number += 1
             if line.strip():
                 return line.strip()
         self.fail("the file ends without \\end\\: it is cut short, or not an ARPA file")
 
-    def model(self) -> NGramModel:
+    def model(self, file: Iterable[bytes]) -> NGramModel:
+        self.lines = iter(file)
         line = self.line()
         if line != b"\\data\\":
             self.fail(f"an ARPA file begins with \\data\\, not with {_shown(line)}")
@@ -130,20 +141,22 @@ class _Reader:
         for order, count in enumerate(counts, start=1):
             if line != b"\\%d-grams:" % order:
                 self.fail(f"\\{order}-grams: is expected, not {_shown(line)}")
-            levels.append(self.level(order, count))
+            levels.append(self.level(order, count, order == len(counts)))
             line = self.line()
             if not line.startswith(b"\\"):
                 self.fail(f"there are more {order}-grams than the {count} announced at the top")
         if line != b"\\end\\":
             self.fail(f"\\end\\ is expected, not {_shown(line)}")
-        if levels[-1].backoff.any():
-            self.fail(f"the {len(counts)}-grams are the longest and cannot have back-off weights")
         return NGramModel([_unescape(name.decode()) for name in self.ids], levels)
 
-    def level(self, order: int, count: int) -> Level:
+    def level(self, order: int, count: int, longest: bool) -> Level:
         """The n-grams of an order, sorted."""
         begin = self.number + 1
         log_prob, backoff, ids = self.section(order, count)
+        if longest and backoff.any():
+            self.fail(
+                f"{order}-grams are the longest and have no back-off weights", begin + int(np.argmax(backoff != 0))
+            )
         if order == 1:
             for number, name in enumerate((UNKNOWN, BOS, EOS)):
                 if number not in ids and name != UNKNOWN:
@@ -174,7 +187,7 @@ class _Reader:
         """log10 probabilities (count,), log10 back-off weights (count,), numbers of the tokens (count, order)."""
         parts = [(np.empty(0), np.empty(0), np.empty((0, order), np.int64))]
         for begin in range(0, count, _CHUNK):
-            rows = [line.split() for line in islice(self.file, min(_CHUNK, count - begin))]
+            rows = [line.split() for line in islice(self.lines, min(_CHUNK, count - begin))]
             try:
                 if order == 1:
                     b" ".join(row[1] for row in rows).decode()
@@ -211,7 +224,7 @@ class _Reader:
                     token.decode()
                 except UnicodeDecodeError as error:
                     self.fail(f"{_shown(token)} is not UTF-8: {error.reason}")
-                if token not in self.ids:
+                if order > 1 and token not in self.ids:
                     self.fail(f"{_shown(token)} is not among the 1-grams")
         self.number += 1
         self.fail("the file ends here: it is cut short")

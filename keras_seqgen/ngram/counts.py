@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,9 +85,7 @@ def count_ngrams(ids: np.ndarray, size: int, order: int) -> list[CountedLevel]:
     for _ in range(order - 1):
         last = last[last < len(ids) - 1] + 1
         last = last[inside[last]]
-        keys, number, count = np.unique(
-            rank[last - 1] * size + ids[last], return_inverse=True, return_counts=True
-        )
+        keys, number, count = np.unique(rank[last - 1] * size + ids[last], return_inverse=True, return_counts=True)
         suffix = np.empty(len(keys), np.int64)
         suffix[number] = rank[last]
         rank[last] = number

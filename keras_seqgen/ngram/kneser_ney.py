@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def estimate(
     down to p(w) = (a(w) - D(a(w))) / sum_x a(x) + gamma / V, where V counts all tokens but `<s>`. The model's back-off
     weight of c is gamma(c). Where pruning drops c x, gamma(c) has a(c x) in place of D(a(c x)).
 
-    The corpus is kept in memory: about 60 bytes per token, and 100 per n-gram that it has.
+    The corpus is kept in memory: at its peak this takes about 80 bytes per token and 150 per n-gram.
 
     Args:
         sentences: Each an iterable of tokens, without `<s>` and `</s>`; an empty one counts as a sentence.
@@ -49,8 +50,8 @@ def estimate(
         vocabulary: The tokens to tell apart; all others are counted as `<unk>`. `None`: all that occur.
         prune: For each order, an n-gram that occurs at most so often is dropped; the last number holds for all higher
             orders. They must not fall and begin with 0: (0, 0, 1) drops what occurs once from order 3 on.
-        fallback: D_1, D_2, D_3 of an order where an n_j is 0 or a D_j lies outside (0, j], as characters have them,
-            most of which occur in many contexts. `None`: that is an error.
+        fallback: D_1, D_2, D_3 of an order where n_1, n_2 or n_3 is 0 or a D_j lies outside (0, j], as among
+            characters, most of which occur in many contexts. `None`: that is an error.
 
     Returns:
         The model, with its `discounts`.
@@ -63,10 +64,12 @@ def estimate(
         >>> model = estimate([line.split() for line in lines], order=5)
         >>> model.perplexity([["the", "cat", "sat"]])["perplexity"]
 
-    Source: Chen and Goodman 1998, sections 2.7 and 3; Heafield, Pouzyrevsky, Clark and Koehn 2013, section 3.
+    Source: Chen and Goodman 1998, modified Kneser-Ney, the discounts by equation 26; Heafield, Pouzyrevsky, Clark and
+        Koehn 2013.
     Differs: kenlm's lmplz refuses the token `<unk>`, here it is counted like others; lmplz drops the n-grams of tokens
-        outside a fixed vocabulary, here they are counted as `<unk>`; lmplz computes in float32, here it is float64
-        until the end; lmplz enters the very last n-gram of each lower order into n_j with its plain count.
+        outside a fixed vocabulary, here they are counted as `<unk>`; lmplz takes D_j = 0, which gives some tokens no
+        probability at all; lmplz computes in float32, here it is float64 until the end; lmplz enters the last n-gram of
+        each lower order into n_j with its plain count. In all else the numbers are those of lmplz.
     """
     if order < 1:
         raise ValueError(f"`order` must be a positive integer. Received: order={order}")
@@ -82,9 +85,9 @@ def estimate(
 
 def adjust_counts(levels: Sequence[CountedLevel]) -> list[np.ndarray]:
     """a(g) of the n-grams of each order."""
-    adjusted = []
+    adjusted: list[np.ndarray] = []
     begins = np.arange(len(levels[0].word)) == BOS_ID
-    for level, above in zip(levels, levels[1:]):
+    for level, above in pairwise(levels):
         if adjusted:
             begins = begins[level.prefix]
         preceding = np.bincount(above.suffix, minlength=len(level.word))
@@ -103,7 +106,7 @@ def discount(counts: np.ndarray, order: int, fallback: tuple[float, float, float
     if fallback is None:
         numbers = ", ".join(f"{int(number)} occur {j} times" for j, number in enumerate(n[1:5], start=1))
         raise UserError(
-            f"the counts of the {order}-grams give no discounts ({numbers}): take more text, or allow fallback discounts"
+            f"the counts of the {order}-grams give no discounts ({numbers}): take more text, or let them fall back"
         )
     return Discount(fallback, fallback=True)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_seqgen.errors import UserError
 from keras_seqgen.ngram.scorer import Scorer
 
 
@@ -47,9 +48,15 @@ class MixtureModel(Scorer):
         """The weights under which some held-out sentences are likeliest, by expectation maximisation.
 
         weights_i <- mean over tokens of weights_i P_i(w | context) / sum_j weights_j P_j(w | context)
+
+        Raises:
+            UserError: where there is no sentence.
         """
-        scores = [[model.score(tokens) for model in models] for tokens in map(tuple, sentences)]
-        probs = 10 ** np.concatenate([np.stack(each, axis=1) for each in scores])  # (tokens, models)
+        scores = [np.stack([model.score(tokens) for model in models], axis=1) for tokens in map(tuple, sentences)]
+        if not scores:
+            raise UserError("there is no sentence to tune the weights on")
+        probs = 10 ** np.concatenate(scores)  # (tokens, models)
+        probs = probs[probs.any(axis=1)]  # what no model can say tells nothing about them
         weights = np.full(len(models), 1 / len(models))
         for _ in range(rounds):
             joint = weights * probs

@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -82,19 +83,21 @@ class NGramModel(Scorer):
     def _first_children(self, levels: Sequence[Level]) -> np.ndarray:
         """(nodes + 1,): the children of node n are the nodes first[n] ... first[n + 1] - 1."""
         children = [np.array([len(self.tokens)])]
-        children += [np.bincount(level.prefix, minlength=size) for level, size in zip(levels[1:], self.counts)]
+        children += [
+            np.bincount(level.prefix, minlength=size) for level, size in zip(levels[1:], self.counts[:-1], strict=True)
+        ]
         children.append(np.zeros(self.counts[-1], np.int64))
         return np.cumsum(np.concatenate([[1], *children]))
 
     def _links(self, word: np.ndarray, backoff: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each node, where backing off from it goes on, and the state after reading it."""
+        """Of each node, its suffix, and the state after reading it."""
         total, size = len(word), len(self.tokens)
         parent = np.repeat(np.arange(total), np.diff(first))  # of the nodes 1, 2, ...
         keys = parent * size + word[1:]  # ascending
         matters = (np.diff(first) > 0) | (backoff != 0)
         suffix, state = np.zeros(total, np.int64), np.zeros(total, np.int64)
         state[1 : 1 + size] = np.where(matters[1 : 1 + size], np.arange(1, 1 + size), 0)
-        for begin, end in zip(self._starts[1:], self._starts[2:]):
+        for begin, end in pairwise(self._starts[1:]):
             found, context = np.zeros(end - begin, np.int64), suffix[parent[begin - 1 : end - 1]]
             open_ = np.arange(end - begin)
             while len(open_):  # the empty context has every token as its child
@@ -106,7 +109,7 @@ class NGramModel(Scorer):
                 context[open_] = suffix[context[open_]]
             suffix[begin:end] = found
             state[begin:end] = np.where(matters[begin:end], np.arange(begin, end), state[found])
-        return state[suffix], state
+        return suffix, state
 
     def __contains__(self, token: object) -> bool:
         return token in self.ids
@@ -146,9 +149,7 @@ class NGramModel(Scorer):
         log_probs[BOS_ID] = -np.inf
         return log_probs, states
 
-    def full_scores(
-        self, tokens: Iterable[str], bos: bool = True, eos: bool = True
-    ) -> list[tuple[float, int, bool]]:
+    def full_scores(self, tokens: Iterable[str], bos: bool = True, eos: bool = True) -> list[tuple[float, int, bool]]:
         """`score` with what it rests on: (log10 probability, length of the longest n-gram used, unknown?) per token."""
         state, scores = self.start(bos), []
         for token in (*tokens, EOS) if eos else tokens:
