@@ -72,14 +72,14 @@ def read_text(piece: Piece, form: Form) -> Iterator[Block]:
     for offset, data in read_blocks(piece, by_line=form.kind != "byte"):
         last = offset + len(data) == piece.document.size
         if form.kind == "byte":
-            yield Block(data, len(data), data.count(b"\n") + (last and not data.endswith(b"\n")), [])
+            yield Block(data, len(data), data.count(b"\n") + (last and bool(data.rpartition(b"\n")[2].strip())), [])
             continue
         text, dead = decode(data, offset)
         if offset == 0:
             text = text.removeprefix("\ufeff")
         if form.normalization:
             text = unicodedata.normalize(form.normalization, text)
-        open_end = last and not text.endswith("\n")
+        open_end = last and bool(text.rpartition("\n")[2].strip())
         lines = text.count("\n") + open_end
         if open_end and (form.format != "text" or form.kind == "word"):
             text += "\n"

@@ -25,7 +25,7 @@ from pipelines.text_summary import NOT_UTF8, TextSummary
 from pipelines.text_tokens import Encoder, TokenCounts, count_tokens
 
 LOG = logging.getLogger(__name__)
-SHARD = 1 << 20  # tokens: a shard has about as many or more
+SHARD = 1 << 20  # tokens: a split that has fewer is one shard
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def plan_shards(_, documents: list[Document], counts: list[tuple[int, int]], pre
         totals[piece.split] += tokens[piece.number]
     for piece in pieces:
         total = max(totals[piece.split], 1)
-        count = min(preparation.shards, -(-total // SHARD))
+        count = min(preparation.shards, max(total // SHARD, 1))
         part = min(before[piece.split] * count // total, count - 1)
         groups.setdefault(piece.split, {}).setdefault(part, []).append(piece)
         before[piece.split] += tokens[piece.number]

@@ -166,7 +166,7 @@ def read_blocks(piece: Piece, by_line: bool) -> Iterator[tuple[int, bytes]]:
             wanted = min(position + LIMIT, size) - origin
             while len(buffer) < wanted and (more := stream.read(wanted - len(buffer))):
                 buffer += more
-            return origin + _cut(buffer, position - origin)
+            return origin + _cut(buffer, position - origin, at_end=position + LIMIT >= size)
 
         begin = end_after(piece.start)
         position = piece.start
@@ -181,10 +181,12 @@ def read_blocks(piece: Piece, by_line: bool) -> Iterator[tuple[int, bytes]]:
             buffer, origin, begin = buffer[keep - origin :], keep, end
 
 
-def _cut(buffer: bytes, at: int) -> int:
-    """The first place from `at` on where a line, else a word, else a character ends."""
+def _cut(buffer: bytes, at: int, at_end: bool) -> int:
+    """The first place from `at` on where a line, else a word, else the document, else a character ends."""
     for blank in (b"\n", b" "):
         found = buffer.find(blank, at - 1, at + LIMIT)
         if found >= 0:
             return found + 1
-    return next((i for i in range(at, min(at + 3, len(buffer))) if not 0x80 <= buffer[i] < 0xC0), at)
+    if at_end:
+        return len(buffer)
+    return next((i for i in range(at, at + 3) if not 0x80 <= buffer[i] < 0xC0), at + 3)

@@ -95,7 +95,7 @@ class Encoder:
             words = (text.replace("\n", f" {END} ") if self.form.ends else text).split()
             ids = np.fromiter(map(self.ids.get, words, repeat(-1)), np.int32, len(words))
         else:
-            ids = self.table[np.minimum(_codes(block.text), len(self.table) - 1)]
+            ids = np.take(self.table, _codes(block.text), mode="clip")  # the last entry is of unknown ones
         missing = ids < 0
         unknown = int(np.count_nonzero(missing))
         if unknown:

@@ -19,6 +19,8 @@ def prepare(commands):
         """
 handwriting --input iam_ondb --output prepared/iam
 handwriting --format hershey --count 10000 --output prepared/embedded
+text --input corpus/ --output prepared/corpus
+text --tokens word --format lines --train ptb.train.txt --valid ptb.valid.txt --test ptb.test.txt --output prepared/ptb
 handwriting --help
 """,
     )

@@ -9,23 +9,24 @@ import numpy as np
 
 from keras_seqgen.commands.data import print_json
 from keras_seqgen.commands.systems import register_classes
-from keras_seqgen.data.text_properties import PROPERTIES
+from keras_seqgen.data.text_properties import PROPERTIES, text_property
 from keras_seqgen.data.vocabulary import END, Vocabulary
 from keras_seqgen.errors import UserError
 from keras_seqgen.viz.text_page import check_suffix
 
 _CONTEXT = 2000  # tokens that are read before those that are drawn
 _SEARCHED = 100_000  # tokens
-_DRAWN = 600  # tokens
+_DRAWN = 400  # tokens
 
 
 def show(arguments) -> int:
     """Draws what `arguments.what` says: "guesses", "activations" or "cells"."""
     if check_suffix(arguments.output) == "-" and arguments.json:
         raise UserError("--json and `-o -` both write to standard output: name a file")
-    for name in ("start", "count"):
-        if (getattr(arguments, name) or 0) < 0:
-            raise UserError(f"--{name} must not be negative. Received: {getattr(arguments, name)}")
+    if arguments.start < 0:
+        raise UserError(f"--start must not be negative. Received: {arguments.start}")
+    if arguments.count is not None and arguments.count < 1:
+        raise UserError(f"--count must be positive. Received: {arguments.count}")
     model, vocabulary = _load(arguments.run_folder)
     {"guesses": _guesses, "activations": _activations, "cells": _cells}[arguments.what](arguments, model, vocabulary)
     if arguments.output != "-":
@@ -63,26 +64,27 @@ def _activations(arguments, model, vocabulary) -> None:
     if missing := [cell for cell in arguments.cell if cell not in known]:
         sizes = ", ".join(f"{name}.0 to {name}.{size - 1}" for name, size in state_names(model))
         raise UserError(f"the network has no cell {', '.join(missing)}; there are {sizes}")
-    values = reading.states[:, [known[cell] for cell in arguments.cell]].T
-    if any(cell.startswith("c") for cell in arguments.cell):
-        inner = np.array([cell.startswith("c") for cell in arguments.cell])
-        values = np.where(inner[:, None], np.tanh(values), values)  # what the output gate lets out
-    save_activations(arguments.output, tokens, values, arguments.cell, title=Path(arguments.run_folder).name)
+    tracks = {}
+    for cell in arguments.cell:
+        track = reading.states[:, known[cell]].astype(float)
+        tracks[cell] = np.tanh(track) if cell.startswith("c") else track  # what the output gate lets out or holds back
+    title = Path(arguments.run_folder).name
+    save_activations(arguments.output, tokens, list(tracks.values()), list(tracks), title=title)
     if arguments.json:
-        cells = {
-            cell: np.round(row, 4).tolist() for cell, row in zip(arguments.cell, values.astype(float), strict=True)
-        }
-        print_json({"tokens": tokens, "cells": cells})
+        print_json({"tokens": tokens, "cells": {cell: np.round(row, 4).tolist() for cell, row in tracks.items()}})
 
 
 def _cells(arguments, model, vocabulary) -> None:
     from keras_seqgen.decoding.activations import untrained_copy
     from keras_seqgen.decoding.property_search import search_properties
 
-    ids, tokens = _load_tokens(arguments, vocabulary, arguments.count or _SEARCHED)
-    pieces, names = _pieces(tokens, vocabulary.kind), _properties(arguments)
-    search = search_properties(model, ids, pieces, names, arguments.seed)
-    other = search_properties(untrained_copy(model, arguments.seed), ids, pieces, names, arguments.seed)
+    ids, tokens = _load_tokens(arguments, vocabulary)
+    pieces = _pieces(tokens, vocabulary.kind)
+    properties = {name: text_property(name, pieces) for name in _properties(arguments)}
+    search, other = (
+        search_properties(network, ids, properties, arguments.count or _SEARCHED, arguments.seed)
+        for network in (model, untrained_copy(model, arguments.seed))
+    )
     _draw_cells(arguments, search, tokens)
     found, untrained = ({name: _row(part, name) for name in part.trackers} for part in (search, other))
     if arguments.json:
@@ -100,18 +102,19 @@ def _row(search, name: str) -> dict:
 
 
 def _draw_cells(arguments, search, tokens) -> None:
-    """The best cells over the liveliest stretch of the held-out text, each in its own range, low to high."""
+    """The best cells over the liveliest stretch of held-out text: orange where a cell says that its property holds."""
     from keras_seqgen.viz.text import save_activations
 
-    place = search.liveliest(_DRAWN, [token in ("\n", END) for token in tokens])
-    low, high = np.quantile(search.tracks[:, search.held_out], [0.025, 0.975], axis=1)[..., None]
-    values = 2 * (search.tracks[:, place] - low) / np.maximum(high - low, 1e-12) - 1
+    tokens = [tokens[place] for place in search.places]
+    part = search.liveliest(_DRAWN, [token in ("\n", END) for token in tokens])
     labels = [
         f"{name} {'-' * (tracker.sign < 0)}{search.cells[tracker.cell]} {tracker.auc:.2f}"
         for name, tracker in search.trackers.items()
     ]
     title = f"{Path(arguments.run_folder).name}: property (underlined where it holds), best cell, AUC on held-out text"
-    save_activations(arguments.output, tokens[place], values, labels, marks=search.marks[:, place], title=title)
+    save_activations(
+        arguments.output, tokens[part], search.scaled()[:, part], labels, marks=search.marks[:, part], title=title
+    )
 
 
 def _properties(arguments) -> list[str]:
@@ -154,9 +157,10 @@ def _read_stretch(arguments, model, vocabulary, states=()):
     )
 
 
-def _load_tokens(arguments, vocabulary, count: int, start: int | None = None):
-    """`count` ids of the text from `start` (--start) on, and the tokens they stand for."""
+def _load_tokens(arguments, vocabulary, count: int | None = None, start: int | None = None):
+    """`count` ids (default: all) of the text from `start` (--start) on, and the tokens they stand for."""
     start = arguments.start if start is None else start
+    part = slice(start, None if count is None else start + count)
     if bool(arguments.text) == bool(arguments.data):
         raise UserError("name either files of text with --text, or prepared data with --data")
     if arguments.data:
@@ -165,10 +169,10 @@ def _load_tokens(arguments, vocabulary, count: int, start: int | None = None):
         stream = TokenStream(arguments.data, arguments.split)
         if stream.vocabulary != vocabulary:
             raise UserError(f"{arguments.data} has another vocabulary than the run: prepare it with `--vocabulary`")
-        ids = stream[start : start + count]
+        ids = stream[part]
     else:
         text = "".join(_read_text(path) for path in arguments.text)
-        ids = vocabulary.encode(text, replace=arguments.replace)[start : start + count]
+        ids = vocabulary.encode(text, replace=arguments.replace)[part]
     if arguments.start - start >= len(ids):
         raise UserError(f"the text ends before token {arguments.start}: take a smaller --start")
     return ids, [vocabulary.tokens[number - 1] for number in ids]

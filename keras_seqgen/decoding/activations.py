@@ -88,7 +88,7 @@ def read_tokens(model, ids, states: Sequence[str] = (), guesses: int = 5) -> Rea
     read = _reader(model, now, kept, guesses)
     for start in range(0, T + 1, _CHUNK):
         part = slice(start, start + _CHUNK)
-        now, *results = read(steps[:, part], targets[:, part], now)
+        now, *results = read(tf.constant(steps[:, part]), tf.constant(targets[:, part]), now)
         pieces.append([result.numpy().swapaxes(0, 1) for result in results])
     values, best, probabilities, nats = (np.concatenate(piece, axis=1) for piece in zip(*pieces, strict=True))
     cells = tuple(f"{name}.{unit}" for name in states for unit in range(known[name]))
@@ -128,4 +128,4 @@ def _reader(model, states, kept, guesses):
         _, states, arrays = tf.while_loop(lambda t, *_: t < T, step, (0, list(states), arrays))
         return states, *(array.stack() for array in arrays)
 
-    return read
+    return read.get_concrete_function()

@@ -46,7 +46,7 @@ def best_path(logits, lengths):
     Source: Graves, Fernandez, Gomez and Schmidhuber 2006, section 3.2.
     """
     path = ctc_best_path(logits, lengths)
-    U = tf.reduce_max(path.lengths, axis=0)
+    U = tf.maximum(tf.reduce_max(path.lengths), 0)  # of no rows at all, the maximum is negative
     ids, frames, probabilities = (x[:, :U] for x in (path.ids, path.frames, path.probabilities))
     inside = tf.sequence_mask(path.lengths, U)
     logs = tf.reduce_sum(tf.math.log(tf.where(inside, probabilities, 1.0)), axis=1)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 
-
 class Alignment(NamedTuple):
     """The likeliest path of one labelling.
 
@@ -35,7 +34,7 @@ def align(logits: np.ndarray, ids: Sequence[int]) -> Alignment:
     Raises:
         ValueError: labels without a path in T frames.
 
-    Source: Graves 2012, "Supervised sequence labelling", section 7.3 (forward variables, the sum replaced by a maximum).
+    Source: Graves 2012, "Supervised sequence labelling", section 7.3, with a maximum for the sum.
     """
     logits = np.asarray(logits, np.float64)
     T, U = len(logits), len(ids)

@@ -1,32 +1,44 @@
 """The cells of a language model that track properties of a text: reading, searching, and what is needed to draw it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_seqgen.data.text_properties import text_property
 from keras_seqgen.decoding.activations import memory_names, read_tokens
 from keras_seqgen.decoding.cell_search import Tracker, find_trackers
 from keras_seqgen.errors import UserError
 
-_ROWS, _WARM_UP = 16, 200  # that the text is cut into; tokens at the beginning of each that do not count
+_LENGTH, _WARM_UP = 2000, 200  # of a row, in tokens; those at its beginning that do not count
 
 
 class Search(NamedTuple):
-    """What a search found, over N tokens of a text.
+    """What a search found, over N tokens of a text, row after row.
 
     trackers: name of a property -> the best cell for it. cells: names of all cells, by number.
     tracks, marks: for each tracker, in order, the (N,) activations of its cell, sign applied, and the (N,) booleans of
     its property.
-    held_out: (N,) boolean, the tokens that the AUC was measured on.
+    places: (N,) their numbers in the text. held_out: (N,) boolean, the tokens that the AUC was measured on.
     """
 
     trackers: dict[str, Tracker]
     cells: tuple[str, ...]
     tracks: np.ndarray
     marks: np.ndarray
+    places: np.ndarray
     held_out: np.ndarray
+
+    def scaled(self) -> np.ndarray:
+        """(P, N) tracks from -1 to 1, to be coloured: as many held-out tokens are above 0 as have the property.
+
+        The scale is even on either side of 0 and ends where 2.5 % of that side's tokens are left.
+        """
+        rows = []
+        for track, mark in zip(self.tracks, self.marks, strict=True):
+            share = mark[self.held_out].mean()
+            steps = np.quantile(track[self.held_out], [0.025 * (1 - share), 1 - share, 1 - 0.025 * share])
+            rows.append(np.interp(track, steps + np.array([0, 1e-9, 2e-9]), [-1, 0, 1]))
+        return np.stack(rows)
 
     def liveliest(self, size: int, ends: Sequence[bool]) -> slice:
         """The stretch of held-out text in which the share of each property is nearest to a half.
@@ -46,17 +58,17 @@ class Search(NamedTuple):
         return slice(start, start + size)
 
 
-def search_properties(model, ids, pieces: Sequence[str], names: Sequence[str], seed: int = 0) -> Search:
+def search_properties(model, ids, properties: Mapping[str, np.ndarray], limit: int = 100_000, seed: int = 0) -> Search:
     """Read a text and find the cell that tracks each property best.
 
-    The text is cut into 16 rows, fewer of a short one, which the network reads side by side, each from a state of zero;
-    the first 200 tokens of a row do not count. Cells are chosen on the first half of the rows, measured on the second.
+    Rows of 2,000 tokens, spread evenly over the text, are read side by side, each from a state of zero; the first 200
+    tokens of a row do not count. Cells are chosen on every other row and measured on the rows between.
 
     Args:
         model: of `language_model`. The text should be one that it was not trained on.
-        ids: (N,) ids of the text; what does not fill the rows is left out.
-        pieces: what each token adds to the text, as for `text_property`.
-        names: of properties.
+        ids: those of the text.
+        properties: name -> a boolean or a number for each token, as `data.text_properties.text_property` gives them.
+        limit: how many tokens to read at most.
         seed: of the bootstrap.
 
     Returns:
@@ -67,23 +79,24 @@ def search_properties(model, ids, pieces: Sequence[str], names: Sequence[str], s
 
     Example:
 
-        >>> search = search_properties(model, vocabulary.encode(text), list(text), ["quotes"])
+        >>> search = search_properties(model, vocabulary.encode(text), list(text), {"quotes": inside_quotes(text)})
         >>> search.trackers["quotes"].auc
         0.97...
     """
-    rows = min(_ROWS, len(ids) // (5 * _WARM_UP) // 2 * 2)
-    if rows < 2:
-        raise UserError(f"a search needs a text of at least {10 * _WARM_UP} tokens. Received: {len(ids)}")
-    length = len(ids) // rows
+    if min(len(ids), limit) < _LENGTH:
+        raise UserError(f"a search needs a text of at least {_LENGTH} tokens. Received: {min(len(ids), limit)}")
+    rows = max(min(len(ids), limit) // _LENGTH, 2)
+    length = min(_LENGTH, len(ids) // rows)
+    starts = np.linspace(0, len(ids) - length, rows).astype(int)
+    places = (starts[:, None] + np.arange(length)).ravel()
     counted = np.tile(np.arange(length) >= _WARM_UP, rows)
-    late = np.repeat(np.arange(rows) >= rows // 2, length)
-    reading = read_tokens(model, np.reshape(ids[: rows * length], (rows, length)), memory_names(model), guesses=1)
-    values = reading.states.reshape(rows * length, -1)
-    properties = {name: text_property(name, pieces[: rows * length]) for name in names}
-    there = {name: property_[counted] for name, property_ in properties.items()}
-    trackers = find_trackers(values[counted], there, late[counted], seed=seed)
+    between = np.repeat(np.arange(rows) % 2 == 1, length)
+    reading = read_tokens(model, np.asarray(ids)[places].reshape(rows, length), memory_names(model), guesses=1)
+    values = reading.states.reshape(len(places), -1)
+    there = {name: property_[places[counted]] for name, property_ in properties.items()}
+    trackers = find_trackers(values[counted], there, between[counted], seed=seed)
     if not trackers:
-        raise UserError(f"none of these properties changes in the text: {', '.join(names)}")
+        raise UserError(f"none of these properties changes in the text: {', '.join(properties)}")
     tracks = np.stack([tracker.sign * values[:, tracker.cell] for tracker in trackers.values()])
-    marks = np.stack([tracker.holds(properties[name]) for name, tracker in trackers.items()])
-    return Search(trackers, reading.cells, tracks, marks, late & counted)
+    marks = np.stack([tracker.holds(properties[name][places]) for name, tracker in trackers.items()])
+    return Search(trackers, reading.cells, tracks, marks, places, between & counted)

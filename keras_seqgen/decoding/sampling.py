@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_seqgen.decoding.next_token import draw, restrict, scale, token_noise
+from keras_seqgen.decoding.next_token import COLDEST, draw, ordered_width, restrict, scale, token_noise
 from keras_seqgen.decoding.spare_rows import keep, spare_row_count, spare_rows
 from keras_seqgen.decoding.text_sampler import MAX_STOP
 from keras_seqgen.models.language import initial_states, language_step, network_parts
@@ -87,42 +87,52 @@ def sample(model, place, wishes, steps, freeze=False):
         model: see `read`.
         place: of `start`, of `read` or of an earlier call.
         wishes: what to draw.
-        steps: T, the greatest limit.
-        freeze: leave the state of a row where its last token left it, so that another call can go on from there.
+        steps: T, the greatest limit; an int if XLA is to compile the loop.
+        freeze: leave the state of a row where its last token left it, so that another call can go on from there. The
+            state of the row, or rows, that are written last is right without it.
 
     Returns:
         tokens (B, T) int32, 0 after a row's last; length (B,) int32; the place. The stop string is part of the row.
 
     Source: Graves 2013, section 2: each input is drawn from the prediction before it.
     """
+    V = model.output.shape[-1]
     uniform = tf.transpose(token_noise(wishes.seed, place.drawn, steps))
+    temperature = tf.maximum(wishes.temperature, COLDEST)
     restricted = tf.reduce_any(wishes.top_k > 0) | tf.reduce_any((wishes.top_p > 0) & (wishes.top_p < 1))
-    stops = wishes.stop[:, -1] > 0
+    width = V if isinstance(steps, int) else ordered_width(wishes.top_k, wishes.top_p, V)
+    stop = tf.where(wishes.stop[:, -1:] > 0, wishes.stop, -1)  # what is never drawn
+    before_stop = stop == 0
 
-    def body(t, active, place, written):
-        logits, cells = language_step(model, place.token, place.cells)
-        logits = scale(logits, wishes.temperature)
-        logits = tf.cond(restricted, lambda: restrict(logits, wishes.top_k, wishes.top_p), lambda: logits)
-        token = tf.where(active, draw(logits, uniform[t]), 0)
-        written = written.write(t, token)
-        drawn = place.drawn + tf.cast(active, tf.int32)
-        recent = tf.where(active[:, None], tf.concat([place.recent[:, 1:], token[:, None]], 1), place.recent)
-        stopped = stops & tf.reduce_all((wishes.stop == 0) | (wishes.stop == recent), axis=1)
+    def stopped(recent):
+        return tf.reduce_all(before_stop | (stop == recent), axis=1)
+
+    def body(t, active, token, recent, cells, written):
+        logits, new = language_step(model, token, cells)
+        logits = scale(logits, temperature)
+        logits = tf.cond(restricted, lambda: restrict(logits, wishes.top_k, wishes.top_p, width), lambda: logits)
+        drawn = tf.where(active, draw(logits, uniform[t]), 0)
+        written = written.write(t, drawn)
+        recent = tf.concat([recent[:, 1:], drawn[:, None]], 1)
         if freeze:
-            token, cells = tf.where(active, token, place.token), keep(active[:, None], cells, place.cells)
-        finished = place.finished | (active & stopped)
-        return t + 1, ~finished & (t + 1 < wishes.limit), Place(token, drawn, finished, recent, cells), written
+            drawn, new = tf.where(active, drawn, token), keep(active[:, None], new, cells)
+        return t + 1, active & ~stopped(recent) & (t + 1 < wishes.limit), drawn, recent, new, written
 
     def going_on(t, active, *_):
         return (t < steps) & tf.reduce_any(active)
 
     written = tf.TensorArray(tf.int32, steps).unstack(tf.zeros([steps, tf.shape(place.token)[0]], tf.int32))
-    before, active = place.drawn, ~place.finished & (wishes.limit > 0)
-    _, _, place, written = tf.while_loop(going_on, body, [0, active, place, written])
-    return tf.transpose(written.stack()), place.drawn - before, place
+    begin = [0, ~place.finished & (wishes.limit > 0), place.token, place.recent, place.cells, written]
+    _, _, token, _, cells, written = tf.while_loop(going_on, body, begin)
+    tokens = tf.transpose(written.stack())
+    length = tf.math.count_nonzero(tokens, axis=1, dtype=tf.int32)
+    last = length[:, None] + tf.range(MAX_STOP)
+    recent = tf.gather(tf.concat([place.recent, tokens], 1), last, batch_dims=1)
+    finished = place.finished | ((length > 0) & stopped(recent))
+    return tokens, length, Place(token, place.drawn + length, finished, recent, cells)
 
 
-def write(model, wishes, place=None, primer=None, primer_length=None, score=False):
+def write(model, wishes, place=None, primer=None, primer_length=None, score=False, steps=None, freeze=False):
     """Read a primer and go on with it, from the start or from where an earlier call left the text.
 
     Args:
@@ -131,10 +141,12 @@ def write(model, wishes, place=None, primer=None, primer_length=None, score=Fals
         place: of an earlier call, or `None`.
         primer, primer_length: (B, P) int32 and (B,) int32; `None` for none.
         score: see `read`.
+        steps: T, an int if XLA is to compile the loop; the greatest limit if left out.
+        freeze: see `sample`.
 
     Returns:
         tokens (B, T) int32, 0 after a row's last; length (B,) int32 (both `None` if `wishes` is); log Pr(primer) (B,);
-        the place, which means something after drawing only if `place` was given.
+        the place.
     """
     rows = tf.shape(primer_length if wishes is None else wishes.limit)[0]
     weights = [(variable, tf.convert_to_tensor(variable.value)) for variable in _step_variables(model)]
@@ -149,8 +161,8 @@ def write(model, wishes, place=None, primer=None, primer_length=None, score=Fals
         if primer is not None:
             log_prob, at = read(model, at, primer, primer_length, score)
         if wishes is not None:
-            steps = tf.maximum(tf.reduce_max(wishes.limit), 1)
-            tokens, length, at = sample(model, at, wishes, steps, freeze=given is not None)
+            steps = tf.maximum(tf.reduce_max(wishes.limit), 1) if steps is None else steps
+            tokens, length, at = sample(model, at, wishes, steps, freeze)
             tokens, length = tokens[:rows], length[:rows]
     return tokens, length, log_prob[:rows], tf.nest.map_structure(lambda x: x[:rows], at)
 

@@ -1,5 +1,6 @@
 """What a beam search may be told about the language: one small protocol, and what fits it."""
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from keras_seqgen.ngram import EOS, UNKNOWN
 from keras_seqgen.ngram import Scorer as LanguageModel
 
 NATS = math.log(10)  # in a unit of an ARPA file, log10
-_FEW = 12  # tokens that are faster asked for one by one
 
 
 class BeamScorer(Protocol):
@@ -68,10 +68,11 @@ class CharacterScorer:
     alpha: float = 1.0
     beta: float = 0.0
 
-    def __post_init__(self):
+    @functools.cached_property
+    def _numbers(self):
+        """The model's number of each id, 0 among them."""
         numbers = {token: number for number, token in enumerate(self.model.tokens)}
-        order = [numbers.get(token, numbers.get(UNKNOWN, 0)) for token in self.tokens]
-        object.__setattr__(self, "_order", np.array([0, *order]))
+        return np.array([0, *(numbers.get(token, numbers[UNKNOWN]) for token in self.tokens)])
 
     def start(self):
         return self.model.start(bos=True)
@@ -81,9 +82,7 @@ class CharacterScorer:
         return self.alpha * NATS * log10 + self.beta, state
 
     def added(self, state, tokens):
-        if len(tokens) < _FEW:
-            return np.array([self.advance(state, token)[0] for token in tokens.tolist()], np.float64)
-        return self.alpha * NATS * self.model.advance_all(state)[0][self._order[tokens]] + self.beta
+        return self.alpha * NATS * self.model.advance_all(state)[0][self._numbers[tokens]] + self.beta
 
     def end(self, state):
         return self.alpha * NATS * self.model.advance(state, EOS)[0]
@@ -117,7 +116,6 @@ class WordScorer:
     def __post_init__(self):
         if self.separator not in self.tokens:
             raise UserError(f"the alphabet does not have the separator {self.separator!r}")
-        object.__setattr__(self, "_separator", list(self.tokens).index(self.separator) + 1)
 
     def start(self):
         return self.model.start(bos=True), ""
@@ -133,9 +131,9 @@ class WordScorer:
         return self.alpha * NATS * log10 + self.beta, (history, "")
 
     def added(self, state, tokens):
-        scores = np.zeros(len(tokens))
-        for place in np.flatnonzero(tokens == self._separator):
-            scores[place] = self.advance(state, self._separator)[0]
+        scores, separator = np.zeros(len(tokens)), list(self.tokens).index(self.separator) + 1
+        for place in np.flatnonzero(tokens == separator):
+            scores[place] = self.advance(state, separator)[0]
         return scores
 
     def end(self, state):
@@ -175,7 +173,8 @@ class Lexicon:
         for word in words:
             unknown = sorted({character for character in word if ids.get(character, self.separator) == self.separator})
             if unknown or not word:
-                raise UserError(f"{word!r} is no word of this alphabet: {', '.join(map(repr, unknown)) or 'it is empty'}")
+                what = f"it has {', '.join(map(repr, unknown))}" if word else "it is empty"
+                raise UserError(f"{word!r} is no word of this alphabet: {what}")
             node = 0
             for character in word:
                 children = self._children[node]

@@ -107,7 +107,7 @@ def ctc_best_path(logits, lengths):
     Source: Graves et al. 2006, section 3.2 (best path decoding).
     """
     B, T = ops.shape(logits)[0], ops.shape(logits)[1]
-    probability = ops.max(ops.softmax(ops.cast(logits, "float32"), axis=-1), axis=-1)
+    probability = ops.max(ops.softmax(ops.cast(logits, "float32"), axis=-1), axis=-1, initial=0.0)
     path = ops.cast(ops.argmax(logits, axis=-1), "int32")
     inside = (path > 0) & (ops.arange(T)[None] < lengths[:, None])
     first = inside & (path != ops.pad(path, ((0, 0), (1, 0)))[:, :-1])

@@ -42,14 +42,15 @@ class LengthMask(keras.layers.Layer):
 
     def _mask(self, inputs):
         x, lengths = inputs
-        return ops.arange(ops.shape(x)[1])[None] < ops.cast(lengths, "int32")[:, None]
+        one_each = ops.ones_like(x[(slice(None), slice(None), *[0] * (len(x.shape) - 2))], dtype="int32")
+        return ops.cumsum(one_each, axis=1) <= ops.cast(lengths, "int32")[:, None]
 
 
 class _MaskOf(keras.layers.Layer):
     """The mask of a tensor, which only a layer can ask for on every backend."""
 
     def __init__(self):
-        super().__init__(autocast=False)
+        super().__init__(autocast=False, name="mask_of")
         self.supports_masking = True
 
     def call(self, x, mask=None):
@@ -71,4 +72,4 @@ def sequence_lengths(x):
         (B,) int32; T where there is no mask.
     """
     mask = _MaskOf()(x)
-    return ops.max(ops.cast(mask, "int32") * (ops.arange(ops.shape(mask)[1]) + 1), axis=1)
+    return ops.max(ops.cast(mask, "int32") * (ops.arange(ops.shape(mask)[1]) + 1), axis=1, initial=0)

@@ -17,7 +17,7 @@ class CTCLoss(keras.losses.Loss):
     long. Outside of a model, `y_pred` can be a dict {"logits": (B, T, C + 1), "lengths": (B,)}.
 
     A label of U ids, R of them equal to their left neighbour, needs U + R frames. One that is longer than its input has
-    no path; its loss is infinite, and no update would be right. The ids of a label are 1..C, zeros stand behind it only.
+    no path; its loss is infinite, and no update would be right. Its ids are 1..C, zeros stand behind it only.
 
     Args:
         on_impossible: what to do with a label that has no path. "raise": an error names the rows. "filter": the row's

@@ -41,7 +41,7 @@ def edit_distances(a, a_lengths, b, b_lengths):
         return last, new, ops.where(ends[1] == d, found, result)
 
     nothing = ops.full_like(start, _FAR)
-    return ops.fori_loop(1, ops.max(ends[1]) + 1, step, (nothing, start, ops.zeros_like(ends[1])))[2]
+    return ops.fori_loop(1, ops.max(ends[1], initial=0) + 1, step, (nothing, start, ops.zeros_like(ends[1])))[2]
 
 
 def word_hashes(ids, lengths, separator):
@@ -111,12 +111,13 @@ class CharacterErrorRate(Quotient):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         labels, path = _labels_and_path(y_true, y_pred)
-        self._add(*labels, *path, sample_weight)
+        self._add(labels, path, sample_weight)
 
-    def _add(self, reference, reference_lengths, found, found_lengths, sample_weight):
-        edits = ops.cast(edit_distances(found, found_lengths, reference, reference_lengths), "float32")
+    def _add(self, wanted, found, sample_weight):
+        (wanted, wanted_lengths), (found, found_lengths) = wanted, found
+        edits = ops.cast(edit_distances(found, found_lengths, wanted, wanted_lengths), "float32")
         weight = _rows(edits, sample_weight)
-        self.accumulate(ops.sum(weight * edits), ops.sum(weight * ops.cast(reference_lengths, "float32")))
+        self.accumulate(ops.sum(weight * edits), ops.sum(weight * ops.cast(wanted_lengths, "float32")))
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
@@ -136,8 +137,8 @@ class WordErrorRate(CharacterErrorRate):
         self.separator = separator
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        labels, path = _labels_and_path(y_true, y_pred)
-        self._add(*word_hashes(*labels, self.separator), *word_hashes(*path, self.separator), sample_weight)
+        words = [word_hashes(ids, lengths, self.separator) for ids, lengths in _labels_and_path(y_true, y_pred)]
+        self._add(words[0], words[1], sample_weight)
 
     def get_config(self):
         return {**super().get_config(), "separator": self.separator}

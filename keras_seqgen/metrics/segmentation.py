@@ -39,7 +39,7 @@ class MeanIoU(keras.metrics.Metric):
         found = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
         cell, nowhere = truth * classes + found, classes**2
         if sample_weight is not None:
-            cell = ops.where(ops.reshape(ops.convert_to_tensor(sample_weight), (-1,)) > 0, cell, nowhere)
+            cell = ops.where(ops.reshape(ops.cast(sample_weight, "float32"), (-1,)) > 0, cell, nowhere)
         counts = ops.bincount(cell, minlength=nowhere + 1)[:nowhere]
         self.confusion.assign_add(ops.cast(ops.reshape(counts, (classes, classes)), self.confusion.dtype))
 

@@ -1,13 +1,19 @@
 """FCN-8s: the VGG16 network made fully convolutional, with scores from three depths."""
 
+import os
+
 import keras
 import numpy as np
 from keras import layers
+
+from keras_seqgen.layers.picture_size import Magnify
 
 STRIDE = 32  # heights and widths must be multiples of this
 _BLOCKS = (2, 2, 3, 3, 3)  # convolutions in each block of VGG16
 _MEAN = (103.939, 116.779, 123.68)  # blue, green, red, of the pictures that VGG16 was trained on
 _SKIP_SCALES = {4: 0.01, 3: 0.0001}
+_UNITS = 4096  # of fc6 and fc7
+_SMALLEST_WITH_TOP = 300e6  # bytes: VGG16 has 553 MB with its top layers and 59 MB without
 
 
 def fcn8s_scores(pictures, classes):
@@ -39,9 +45,9 @@ def fcn8s_scores(pictures, classes):
             x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block{block}_conv{number}")(x)
         pools[block] = x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
         width = min(2 * width, 512)
-    x = layers.Conv2D(4096, 7, padding="same", activation="relu", name="fc6")(x)
+    x = layers.Conv2D(_UNITS, 7, padding="same", activation="relu", name="fc6")(x)
     x = layers.Dropout(0.5, name="fc6_dropout")(x)
-    x = layers.Conv2D(4096, 1, activation="relu", name="fc7")(x)
+    x = layers.Conv2D(_UNITS, 1, activation="relu", name="fc7")(x)
     x = layers.Dropout(0.5, name="fc7_dropout")(x)
     y = _score(x, classes, "score_fc7")
     for block, scale in _SKIP_SCALES.items():
@@ -50,7 +56,7 @@ def fcn8s_scores(pictures, classes):
         double.set_weights([_bilinear(classes)])
         side = layers.Rescaling(scale, name=f"pool{block}_scale")(pools[block])
         y = layers.Add(name=f"sum{block}")([y, _score(side, classes, f"score_pool{block}")])
-    return layers.UpSampling2D(8, interpolation="bilinear", name="score_full")(y)
+    return Magnify(8, name="score_full")(y)
 
 
 def load_vgg16(model, weights):
@@ -64,15 +70,11 @@ def load_vgg16(model, weights):
     Raises:
         ValueError: the file holds no weights of VGG16.
     """
-    for top in (True, False):
-        try:
-            source = keras.applications.VGG16(include_top=top, weights=weights)
-            break
-        except ValueError as error:
-            if not top or weights == "imagenet":
-                raise ValueError(
-                    f"`weights` must name a file of VGG16's weights. Received: {weights}: {error}"
-                ) from error
+    try:
+        top = weights == "imagenet" or os.path.getsize(weights) > _SMALLEST_WITH_TOP
+        source = keras.applications.VGG16(include_top=top, weights=weights)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"`weights` must be a file of VGG16's weights. Received: {weights}: {error}") from error
     for layer in source.layers:
         if layer.name.startswith("block") and layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())

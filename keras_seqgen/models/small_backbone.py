@@ -2,6 +2,8 @@
 
 from keras import layers
 
+from keras_seqgen.layers.picture_size import Magnify
+
 STRIDE = 32  # heights and widths must be multiples of this
 _WIDTHS = (32, 64, 128, 192, 256)  # channels at strides 2, 4, 8, 16 and 32
 _GROUPS = 8
@@ -40,12 +42,12 @@ def small_scores(pictures, classes):
         width = min(_WIDTHS[stage], _WIDTHS[2])
         if y.shape[-1] != width:
             y = layers.Conv2D(width, 1, use_bias=False, name=f"narrow{stage}")(y)
-        y = layers.UpSampling2D(interpolation="bilinear", name=f"double{stage}")(y)
+        y = Magnify(2, name=f"double{stage}")(y)
         side = _convolve(ways[stage - 1], width, 1, f"side{stage}", activation=None)
         y = layers.Activation("relu", name=f"sum{stage}_relu")(layers.Add(name=f"sum{stage}")([y, side]))
         y = _convolve(y, width, 3, f"up{stage}")
     scores = layers.Conv2D(classes, 1, name="score")(y)
-    return layers.UpSampling2D(4, interpolation="bilinear", name="score_full")(scores)
+    return Magnify(4, name="score_full")(scores)
 
 
 def _convolve(x, width, size, name, strides=1, activation="relu"):

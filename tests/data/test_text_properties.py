@@ -16,17 +16,17 @@ def drawn(name, text):
 @pytest.mark.parametrize(
     ("name", "text", "wanted"),
     [
-        ("quotes", 'he "so" \u201cno\u201d', "0001110011100"[:12]),
+        ("quotes", 'he "so" \u201cno\u201d', "000111001110"),
         ("quotes", '"a\n\nb', "11100"),
-        ("brackets", "a(b[)]){}", "011111010"),
+        ("brackets", "a(b[)]){}", "011110010"),
         ("brackets", "((\n\n)a", "111000"),
         ("line-position", "ab\n\ncde", "1200123"),
         ("indentation", "  a b\n\tc\n d", "12222088011"),
         ("after-space", "a b\n ", "01001"),
-        ("python-string", "'a' # 'b\n'c\nd", "110000000" "1100"),
+        ("python-string", "'a' # 'b\n'c\nd", "1100000001100"),
         ("python-docstring", "'''a''' ''", "0011110000"),
         ("python-comment", "'#' # a\nb", "000011100"),
-        ("python-brackets", "f('(')) # (", "01111100000"),
+        ("python-brackets", "f('(')) # (", "01111000000"),
     ],
 )
 def test_properties_of_small_texts(name, text, wanted):

@@ -105,7 +105,8 @@ def test_an_untrained_copy_has_new_weights_of_the_same_shapes(network):
     for old, weight in zip(before, network.trainable_weights, strict=True):
         np.testing.assert_array_equal(old, weight.numpy())
     kernels = [[w.numpy() for w in model.trainable_weights if w.name == "recurrent_kernel"] for model in (one, again)]
-    np.testing.assert_array_equal(kernels[0], kernels[1])
+    for a, b in zip(*kernels, strict=True):
+        np.testing.assert_array_equal(a, b)
     for weights in zip(network.trainable_weights, one.trainable_weights, other.trainable_weights, strict=True):
         if "kernel" in weights[0].name and "peephole" not in weights[0].name:
             a, b, c = (weight.numpy() for weight in weights)

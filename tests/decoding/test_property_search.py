@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_seqgen.data.text_properties import text_property
 from keras_seqgen.data.vocabulary import Vocabulary
-from keras_seqgen.decoding.activations import untrained_copy
+from keras_seqgen.decoding.activations import read_tokens, untrained_copy
 from keras_seqgen.decoding.property_search import search_properties
 from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
@@ -45,40 +46,70 @@ def text():
     return quotations(16_000, seed=1)
 
 
+def search(model, text, names=("quotes",), **options):
+    properties = {name: text_property(name, text) for name in names}
+    return search_properties(model, VOCABULARY.encode(text), properties, **options)
+
+
 def test_a_trained_network_has_a_cell_for_quotes_and_an_untrained_one_has_none(trained, text):
-    ids = VOCABULARY.encode(text)
-    search = search_properties(trained, ids, text, ["quotes", "brackets"])
-    assert list(search.trackers) == ["quotes"]  # there are no brackets
-    tracker = search.trackers["quotes"]
+    found = search(trained, text, ["quotes", "brackets"])
+    assert list(found.trackers) == ["quotes"]  # there are no brackets
+    tracker = found.trackers["quotes"]
     assert tracker.auc > 0.9
     assert tracker.low > 0.9
-    assert search.cells[tracker.cell].startswith("c1.")
+    assert found.cells[tracker.cell].startswith("c1.")
     for seed in range(2):
-        other = search_properties(untrained_copy(trained, seed), ids, text, ["quotes"]).trackers["quotes"]
+        other = search(untrained_copy(trained, seed), text).trackers["quotes"]
         assert other.auc < 0.6
         assert other.high < 0.7
 
 
-def test_tracks_marks_and_the_stretch_to_draw(trained, text):
-    search = search_properties(trained, VOCABULARY.encode(text), text, ["quotes"])
+def test_rows_tracks_and_marks(trained, text):
+    found = search(trained, text)
     inside = np.cumsum([character == '"' for character in text]) % 2 == 1
-    np.testing.assert_array_equal(search.marks[0], inside)
-    assert search.held_out.sum() == 8 * 800  # 8 of 16 rows, each without its first 200 characters
-    assert not search.held_out[:8200].any()
-    held = search.tracks[0][search.held_out], inside[search.held_out]
-    assert held[0][held[1]].mean() > held[0][~held[1]].mean() + 0.5
+    np.testing.assert_array_equal(found.places, np.arange(len(text)))
+    np.testing.assert_array_equal(found.marks[0], inside)
+    held_out = np.flatnonzero(found.held_out)  # of 8 rows every other, without its first 200 characters
+    np.testing.assert_array_equal(held_out, [t for t in range(len(text)) if t // 2000 % 2 == 1 and t % 2000 >= 200])
+    track = found.tracks[0]
+    assert track[held_out][inside[held_out]].mean() > track[held_out][~inside[held_out]].mean() + 0.5
+    tracker = found.trackers["quotes"]
+    states = read_tokens(trained, VOCABULARY.encode(text[2000:4000])[None], ["c1"]).states[0]
+    np.testing.assert_allclose(track[2000:4000], tracker.sign * states[:, tracker.cell], atol=1e-5)
 
-    ends = np.arange(len(text)) % 10 == 9
-    place = search.liveliest(300, ends)
+
+def test_rows_of_a_long_text_are_spread_over_it(trained, text):
+    found = search(trained, text, limit=6500)
+    assert found.places[[0, 1999, 2000, 3999, 4000, 5999]].tolist() == [0, 1999, 7000, 8999, 14000, 15999]
+    np.testing.assert_array_equal(found.marks[0], text_property("quotes", text)[found.places])
+    short = search(trained, text[:2500])
+    assert short.places[[0, 1249, 1250, 2499]].tolist() == [0, 1249, 1250, 2499]
+
+
+def test_the_stretch_to_draw(trained, text):
+    found = search(trained, text)
+    place = found.liveliest(300, np.arange(len(text)) % 10 == 9)
     assert place.stop - place.start == 300
     assert place.start % 10 == 0
-    assert search.held_out[place].all()
-    assert abs(inside[place].mean() - 0.5) < 0.02
-    assert search.held_out[search.liveliest(300, np.zeros(len(text), bool))].all()  # a text without ends of lines
+    assert found.held_out[place].all()
+    assert abs(found.marks[0][place].mean() - 0.5) < 0.02
+    assert found.held_out[found.liveliest(300, np.zeros(len(text), bool))].all()  # a text without ends of lines
+
+
+def test_colours_say_where_a_property_holds_as_often_as_it_does(trained, text):
+    found = search(trained, text, ["quotes", "line-position"], limit=8000)
+    scaled, held_out = found.scaled(), found.held_out
+    assert scaled.min() == -1
+    assert scaled.max() == 1
+    np.testing.assert_allclose((scaled > 0)[:, held_out].mean(axis=1), found.marks[:, held_out].mean(axis=1), atol=1e-3)
+    for track, row in zip(found.tracks, scaled, strict=True):
+        assert (np.diff(row[np.argsort(track)]) >= 0).all()
+        assert 0.005 < np.mean(row[held_out] == 1) < 0.025
+    assert ((scaled[0] > 0) == found.marks[0])[held_out].mean() > 0.85
 
 
 def test_texts_that_cannot_be_searched(trained, text):
     with pytest.raises(UserError, match=r"at least 2000 tokens. Received: 1999"):
-        search_properties(trained, VOCABULARY.encode(text[:1999]), text[:1999], ["quotes"])
+        search(trained, text[:1999])
     with pytest.raises(UserError, match="none of these properties changes in the text: brackets"):
-        search_properties(trained, VOCABULARY.encode(text[:2000]), text[:2000], ["brackets"])
+        search(trained, text[:2000], ["brackets"])

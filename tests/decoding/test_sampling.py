@@ -2,17 +2,17 @@
 
 import functools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
 
 from keras_seqgen.decoding import sampling
-from keras_seqgen.decoding.next_token import draw, restrict, scale, token_noise
+from keras_seqgen.decoding.next_token import COLDEST, draw, ordered_width, restrict, scale, token_noise
 from keras_seqgen.decoding.sampling import Wishes, start
 from keras_seqgen.decoding.text_sampler import MAX_STOP
-from keras_seqgen.models.language import CELLS, language_model, with_batch_size
+from keras_seqgen.models.language import CELLS, with_batch_size
+from tests.decoding.toy_text import ALPHABET, bigram_model, chain, lively
 
 
 def retold(logits, temperature, top_k, top_p):
@@ -30,7 +30,10 @@ def retold(logits, temperature, top_k, top_p):
 
 def distribution(logits, temperature, top_k, top_p):
     z = scale(tf.constant(logits, tf.float32), tf.constant(temperature, tf.float32))
-    return tf.nn.softmax(restrict(z, tf.constant(top_k, tf.int32), tf.constant(top_p, tf.float32))).numpy()
+    top_k, top_p = tf.constant(top_k, tf.int32), tf.constant(top_p, tf.float32)
+    narrow = restrict(z, top_k, top_p, ordered_width(top_k, top_p, z.shape[1]))
+    np.testing.assert_array_equal(narrow, restrict(z, top_k, top_p, z.shape[1]))
+    return tf.nn.softmax(narrow).numpy()
 
 
 def test_the_distribution_is_that_of_numpy_row_by_row():
@@ -55,14 +58,23 @@ def test_of_equal_tokens_the_first_is_kept():
 
 def test_a_row_that_keeps_everything_is_not_touched_by_its_batch():
     logits = tf.random.stateless_normal((3, 300), (1, 2))
-    among = restrict(logits, tf.constant([0, 5, 300]), tf.constant([1.0, 0.5, 1.0]))
+    among = restrict(logits, tf.constant([0, 5, 300]), tf.constant([1.0, 0.5, 1.0]), 16)
     np.testing.assert_array_equal(tf.gather(among, [0, 2]), tf.gather(logits, [0, 2]))
-    for width in (1, 2, 40):  # what top-p keeps does not hang on how far another row has to look
-        alone = restrict(logits, tf.constant([9, width, 0]), tf.constant([0.7, 1.0, 1.0]))
-        np.testing.assert_array_equal(alone[0], restrict(logits[:1], tf.constant([9]), tf.constant([0.7]))[0])
+    for width in (16, 48, 300):  # what top-p keeps does not hang on how far another row has to look
+        kept = restrict(logits, tf.constant([9, 9, 9]), tf.constant([0.7, 1.0, 1.0]), width)
+        np.testing.assert_array_equal(kept[0], restrict(logits[:1], tf.constant([9]), tf.constant([0.7]), 16)[0])
 
 
-@pytest.mark.parametrize("temperature", [1e-2, 1e-20, 1e-45])
+def test_how_many_tokens_are_put_in_order():
+    def width(top_k, top_p):
+        return int(ordered_width(tf.constant(top_k), tf.constant(top_p), 100))
+
+    assert width([0, 3], [1.0, 1.0]) == width([0, 16], [1.0, 0.2]) == 16
+    assert width([17, 3], [0.9, 1.0]) == 32
+    assert width([99, 1], [1.0, 1.0]) == width([0, 1], [0.5, 1.0]) == width([200, 1], [0.5, 1.0]) == 100
+
+
+@pytest.mark.parametrize("temperature", [1e-2, 1e-20, COLDEST])
 def test_temperature_near_zero_is_the_arg_max(temperature):
     logits = np.random.default_rng(1).permuted(np.tile(np.arange(50) * 0.5, (30, 1)), axis=1).astype("float32")
     z = scale(tf.constant(logits), tf.constant([temperature] * 30, tf.float32))
@@ -84,23 +96,6 @@ def test_noise_of_a_token_is_uniform_and_its_own():
     assert stats.kstest(noise.ravel(), "uniform").pvalue > 1e-3
     assert ((noise > 0) & (noise < 1)).all()
     np.testing.assert_array_equal(token_noise(seed[3:5], tf.constant([7, 100]), 9)[1], noise[4, 100:109])
-
-
-ALPHABET = "\nabdegnorst"
-WORDS = ["\n", "a", "b", "d", "e", "g", "n", "o", "r", "s", "t"]
-
-
-def bigram_model(table, first):
-    """A network whose logits are `table[id - 1]` after a token and `first` before the first."""
-    V = len(table)
-    model = language_model(V, units=V, depth=1, cell="simple_rnn")
-    cell, output = model.get_layer("recurrent_1").cell, model.get_layer("output")
-    cell.kernel.assign(10 * np.eye(V))
-    cell.recurrent_kernel.assign(np.zeros((V, V)))
-    cell.bias.assign(np.zeros(V))
-    output.kernel.assign(np.asarray(table) - first)
-    output.bias.assign(first)
-    return model
 
 
 @functools.cache
@@ -126,16 +121,6 @@ def ids(*texts):
 
 def texts(tokens, length):
     return ["".join(ALPHABET[t - 1] for t in row[:end]) for row, end in zip(tokens.numpy(), length, strict=True)]
-
-
-def chain(text, strength=30.0):
-    """A table in which each letter of the text is all but surely followed by the next, the last by the first."""
-    table = np.zeros((len(ALPHABET), len(ALPHABET)))
-    for a, b in zip(text, text[1:] + text[0], strict=True):
-        table[ALPHABET.index(a), ALPHABET.index(b)] = strength
-    first = np.zeros(len(ALPHABET))
-    first[ALPHABET.index(text[0])] = strength
-    return bigram_model(table, first)
 
 
 @pytest.fixture(scope="module")
@@ -189,17 +174,6 @@ def test_samples_follow_the_softmax():
             seen = np.bincount(following, minlength=V)
             assert not seen[p == 0].any()
             assert stats.chisquare(seen[p > 0], p[p > 0] * len(following)).pvalue > 1e-4, (temperature, letter)
-
-
-@functools.cache
-def lively(cell="peephole_lstm", seed=0, V=len(ALPHABET), **options):
-    """A network with random weights of a size that makes its predictions vary from step to step."""
-    keras.utils.set_random_seed(seed)
-    model = language_model(V, **{"units": 24, "depth": 2, "cell": cell, **options})
-    rng = np.random.default_rng(seed)
-    for weight in model.trainable_weights:
-        weight.assign(weight + rng.normal(0, 0.4, weight.shape))
-    return model
 
 
 NETWORKS = {
@@ -273,7 +247,7 @@ def test_chunks_make_up_the_text():
     for turn in range(60):
         limit = tf.constant([1, 7, turn % 3, 4])
         given = lengths if turn == 0 else lengths * 0
-        drawn, count, _, place = traced(model)(
+        drawn, count, _, place = traced(model, freeze=True)(
             wishes._replace(limit=limit), place=place, primer=primer, primer_length=given
         )
         for row in range(4):
@@ -318,7 +292,9 @@ def test_the_loop_reads_new_weights(stranger):
 def test_a_row_of_the_full_network_is_the_same_alone_and_in_a_batch(V):
     """Holds where TensorFlow multiplies with oneDNN or in a single thread: see `decoding.sampling`."""
     model = lively(V=V, units=1000, depth=1)
-    wishes = wishes_for(64, limit=30)._replace(top_k=tf.constant([0, 40] * 32), top_p=tf.constant([1.0, 1.0, 0.9, 1] * 16))
+    wishes = wishes_for(64, limit=30)._replace(
+        top_k=tf.constant([0, 40] * 32), top_p=tf.constant([1.0, 1.0, 0.9, 1] * 16)
+    )
     tokens = traced(model)(wishes)[0]
     for rows in (1, 2, 7, 32):
         alone = traced(model)(Wishes(*(x[5 : 5 + rows] for x in wishes)))[0]

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_check import check_layer
 
 from keras_seqgen.layers.picture_size import CutToSize, Magnify, PadToMultiple
+from tests.layers.layer_check import check_layer
 
 
 def test_pad_and_cut_come_back():
@@ -44,9 +44,11 @@ def test_magnify_has_the_adjoint_as_its_gradient():
     np.testing.assert_allclose(tf.reduce_sum(tape.gradient(product, x) * x), product, rtol=1e-6)
 
 
-def test_layers_keep_their_shapes_and_configs():
-    check_layer(lambda: PadToMultiple(4, value=1.0), (5, 6, 3))
-    check_layer(lambda: Magnify(2), (5, 6, 3))
+def test_layers_keep_their_shapes_and_configs(tmp_path):
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
+    for layer in (PadToMultiple(4, value=1.0), Magnify(2)):
+        check_layer(layer, x, tmp_path)
+    check_layer(CutToSize(), [x, x[:, :3, :2]], tmp_path)
 
 
 def test_wrong_sizes_are_refused():

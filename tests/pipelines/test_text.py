@@ -95,7 +95,7 @@ def test_the_streams_are_the_text(corpus, tmp_path, small_blocks, kind):
         assert sum(split["bytes"] for split in splits) == len(text.encode())
         assert sum(split["characters"] for split in splits) == len(text)
     assert len(list((tmp_path / "out").glob("train-*-of-00004.tfrecord"))) == 4
-    share = len("".join(tokens(tmp_path / "out", "train"))) / len("".join(wanted))
+    share = stats(tmp_path / "out")["splits"]["train"]["bytes"] / len(text.encode())
     assert 0.899 < share < 0.93  # each cut moves on to the end of a line
 
 
@@ -103,11 +103,10 @@ def _lines(document: str) -> list[str]:
     return document.removesuffix("\n").split("\n")
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_same_bytes_whatever_the_number_of_workers(corpus, tmp_path, small_blocks, workers):
+def test_same_bytes_whatever_the_number_of_workers(corpus, tmp_path, small_blocks):
     flags = ["--input", corpus[0], "--shards", 3, "--output"]
     assert prepare(*flags, tmp_path / "one") == 0
-    more = ["--direct_num_workers", workers, "--direct_running_mode", "multi_threading"]
+    more = ["--direct_num_workers", 3, "--direct_running_mode", "multi_threading"]
     assert prepare(*flags, tmp_path / "other", *more) == 0
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
@@ -121,8 +120,7 @@ def test_same_bytes_from_several_processes(corpus, tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
-@pytest.mark.parametrize("ending", [".gz", ".xz", ".zip"])
-@pytest.mark.parametrize("kind", ["character", "word", "byte"])
+@pytest.mark.parametrize(("ending", "kind"), [(".gz", "character"), (".xz", "word"), (".zip", "byte")])
 def test_packed_and_plain_are_the_same(tmp_path, small_blocks, ending, kind):
     text = (SENTENCES * 40).encode()
     (tmp_path / "plain.txt").write_bytes(text)
@@ -267,6 +265,8 @@ def test_a_pattern_and_a_second_run(corpus, tmp_path):
     flags = ["--output", tmp_path / "out", "--split", "order", 100, 0, 0]
     assert prepare("--input", root / "a" / "*.txt", *flags) == 0
     assert letters(tmp_path / "out")
+    (root / "b/below").mkdir()
+    (root / "b/below/deep.txt").write_text("deep")  # which the pattern does not reach
     assert prepare("--input", root / "b" / "*.txt", *flags) == 0
     wanted = "".join(text for name, text in documents.items() if name.startswith("b/"))
     assert "".join(tokens(tmp_path / "out", "train")) == wanted

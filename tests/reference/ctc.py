@@ -41,7 +41,7 @@ def nats(labels, logits):
     alpha = np.full(len(extended), -np.inf)
     if not len(log_p):
         return 0.0 if len(extended) == 1 else np.inf
-    alpha[: 2] = log_p[0, extended[:2]]
+    alpha[:2] = log_p[0, extended[:2]]
     for t in range(1, len(log_p)):
         old = alpha.copy()
         for s, k in enumerate(extended):
