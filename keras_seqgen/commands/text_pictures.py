@@ -68,8 +68,9 @@ def _activations(arguments, model, vocabulary) -> None:
     for cell in arguments.cell:
         track = reading.states[:, known[cell]].astype(float)
         tracks[cell] = np.tanh(track) if cell.startswith("c") else track  # what the output gate lets out or holds back
-    title = Path(arguments.run_folder).name
-    save_activations(arguments.output, tokens, list(tracks.values()), list(tracks), title=title)
+    labels = list(tracks) if len(tracks) > 1 else []
+    title = Path(arguments.run_folder).name + ("" if labels else f": {arguments.cell[0]}")
+    save_activations(arguments.output, tokens, list(tracks.values()), labels, title=title)
     if arguments.json:
         print_json({"tokens": tokens, "cells": {cell: np.round(row, 4).tolist() for cell, row in tracks.items()}})
 

@@ -99,6 +99,8 @@ PROPERTIES: dict[str, Callable[[str], np.ndarray]] = {
     "python-string": _python(STRING | TRIPLE),
     "python-docstring": _python(TRIPLE),
     "python-comment": _python(COMMENT),
+    "python-text": _python(STRING | TRIPLE | COMMENT),  # "inside comments and quotes": Karpathy et al. 2016, figure 2
+    "python-prose": _python(TRIPLE | COMMENT),
     "python-brackets": _python(BRACKETS),
 }
 

@@ -123,7 +123,7 @@ def beam_search(
     Example:
 
         >>> best = beam_search(logits, scorer=Lexicon(words, vocabulary.tokens))[0]
-        >>> vocabulary.decode(best.ids), label_frames(logits, best.ids)
+        >>> vocabulary.decode(best.ids), align(logits, best.ids).frames
 
     Source: Graves 2012, "Supervised sequence labelling", section 7.5; Hannun et al. 2014, "First-pass large vocabulary
     continuous speech recognition using bi-directional recurrent DNNs", algorithm 1.
@@ -183,7 +183,7 @@ def _next_frame(row, tokens, prefixes, nodes, blank, label):
     above = _places(prefixes.slot, nodes, prefixes.parent[nodes])
     repeats = np.flatnonzero(column >= 0)  # a label behind itself: from a blank only
     longer[repeats, column[repeats]] = blank[repeats] + row[last[repeats]]
-    held = repeats[(above[repeats] >= 0) & (nodes[repeats] > 0)]
+    held = repeats[above[repeats] >= 0]
     place = above[held], column[held]
     new_label[held] = np.logaddexp(new_label[held], longer[place])
     longer[place] = -np.inf

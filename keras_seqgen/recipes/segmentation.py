@@ -18,6 +18,7 @@ class SegmentationRecipe:
         crf: whether the CRF follows the network.
         iterations, test_iterations: T of the CRF in training and in validation, evaluation and export.
         theta_alpha, theta_beta, theta_gamma: widths of its kernels, in pixels, levels of a colour, pixels.
+        spatial_weight, bilateral_weight: at which multiples of the unit matrix its Ws and Wb begin.
         optimizer: "adam" or "sgd".
         learning_rate: of the network, for a loss that is a mean over pixels.
         filter_factor, compatibility_factor: how many times that rate the CRF's Ws and Wb, and its mu, learn with.
@@ -46,6 +47,8 @@ class SegmentationRecipe:
     theta_alpha: float = 160.0
     theta_beta: float = 3.0
     theta_gamma: float = 3.0
+    spatial_weight: float = 3.0
+    bilateral_weight: float = 5.0
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     filter_factor: float = 1.0
@@ -75,15 +78,16 @@ class SegmentationRecipe:
         """The compiled model for the prepared folder `data`."""
         import keras
 
-        from keras_seqgen.models.segmenter import segmenter
+        from keras_seqgen.models.segmenter import segmenter, with_crf
 
         keras.utils.set_random_seed(self.seed)
-        thetas = {name: getattr(self, name) for name in ("theta_alpha", "theta_beta", "theta_gamma")}
-        sizes = {"backbone": self.backbone, "crf": self.crf, "iterations": self.iterations, **thetas}
         try:
-            model = segmenter(labels_of(data).count, weights=self.weights or None, **sizes)
-        except (ValueError, OSError) as error:
+            model = segmenter(labels_of(data).count, self.backbone, crf=False, weights=self.weights or None)
+        except ValueError as error:
             raise UserError(str(error)) from error
+        if self.crf:
+            names = ("iterations", "theta_alpha", "theta_beta", "theta_gamma", "spatial_weight", "bilateral_weight")
+            model = with_crf(model, **{name: getattr(self, name) for name in names})
         self.compile(model)
         return model
 

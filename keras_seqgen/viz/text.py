@@ -66,7 +66,7 @@ def save_guesses(
     widths = [max(map(len, [visible(token), *row])) + gap for token, row in zip(tokens, shown, strict=True)]
     rows = _heading(title, "probability", (0, 0.25, 0.5, 0.75, 1))
     for line in _lines(tokens, widths, columns):
-        rows += [[], [Box(at, widths[t], visible(tokens[t]), shade(likelihoods[t]), bold=True) for t, at in line]]
+        rows += [[], [Box(at, widths[t] - gap, visible(tokens[t]), shade(likelihoods[t]), bold=True) for t, at in line]]
         for rank in range(chances.shape[1]):
             rows.append(
                 [

@@ -26,6 +26,8 @@ def drawn(name, text):
         ("python-string", "'a' # 'b\n'c\nd", "1100000001100"),
         ("python-docstring", "'''a''' ''", "0011110000"),
         ("python-comment", "'#' # a\nb", "000011100"),
+        ("python-text", "'a' # 'b\nc", "1100111100"),
+        ("python-prose", "'a' # 'b\nc", "0000111100"),
         ("python-brackets", "f('(')) # (", "01111000000"),
     ],
 )

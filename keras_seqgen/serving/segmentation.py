@@ -1,0 +1,149 @@
+"""A network that labels pictures as a SavedModel: `segment` takes files, `segment_pixels` takes arrays.
+
+By the conventions of TensorFlow Serving every input has the batch as its first dimension; a row's result depends on
+that row alone: each picture is labelled by itself, whatever the sizes of the others. A row that cannot be labelled does
+not fail the batch: its `error` says why, and its height and width are 0. Else `error` is the empty string.
+"""
+
+import json
+
+import tensorflow as tf
+
+from keras_seqgen.data.labelled_image import decode_picture
+from keras_seqgen.serving.version_writer import module_of, write_version
+
+MAX_PIXELS = 2**21  # of a picture: the CRF takes about 1.3 kB a pixel
+
+
+class SegmentationSignatures:
+    """The signatures of a `models.segmenter`, as `tf.function`s of raw inputs.
+
+    Args:
+        model: {"image": (B, h, w, 3)} -> logits (B, h, w, L).
+        max_pixels: of a picture; a larger one is an error.
+
+    Source: Zheng et al. 2015 (arXiv 1502.03240).
+    """
+
+    def __init__(self, model, max_pixels=MAX_PIXELS):
+        self._model, self._max_pixels = model, max_pixels
+        self._labels = model.output.shape[-1]
+
+    def trace(self):
+        """What `write_version` takes: a `tf.Module`, and a dict name -> concrete function; `segment` is the default."""
+        functions = {
+            "segment": self.segment.get_concrete_function(),
+            "segment_pixels": self.segment_pixels.get_concrete_function(),
+        }
+        return module_of(functions.values()), {"serving_default": functions["segment"], **functions}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image")], autograph=False)
+    def segment(self, image):
+        """Label encoded pictures.
+
+        Args:
+            image: (B,) strings, each a JPEG or PNG of any size. A file that is cut short fails the request.
+
+        Returns:
+            labels (B, H, W) int32 and probabilities (B, H, W, L) float32, H and W those of the largest picture, zeros
+            beyond a row's own height and width, (B,) int32; error (B,) strings.
+        """
+        error, size = tf.map_fn(
+            self._inspect, image, fn_output_signature=(tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32))
+        )
+        return self._rows(image, decode_picture, error, size)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32, "image")], autograph=False)
+    def segment_pixels(self, image):
+        """Label pictures of one size.
+
+        Args:
+            image: (B, h, w, 3) float32; red, green and blue in 0..255.
+
+        Returns:
+            As `segment`.
+        """
+        rows = tf.shape(image)[0]
+        size = tf.tile(tf.shape(image)[None, 1:3], [rows, 1])
+        finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
+        error = tf.where(finite, self._size_error(size), "`image` must be finite")
+        return self._rows(image, tf.identity, error, tf.where((error == "")[:, None], size, 0))
+
+    def _rows(self, image, decode, error, size):
+        """Each row by itself, padded to the largest.
+
+        Args:
+            image: (B, ...). decode: a row of it -> (h, w, 3). error: (B,) strings. size: (B, 2) int32, 0 for an error.
+        """
+        height, width = tf.unstack(tf.reduce_max(size, axis=0))
+
+        def one(element):
+            row, message, (h, w) = element
+            found = tf.cond(message == "", lambda: self._probabilities(decode(row)), self._nothing)
+            room = [[0, height - h], [0, width - w]]
+            labels = tf.argmax(found, axis=-1, output_type=tf.int32)
+            return tf.pad(labels, room), tf.pad(found, [*room, [0, 0]])
+
+        kinds = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None, self._labels), tf.float32))
+        parts = (image, error, tuple(tf.unstack(size, axis=1)))
+        labels, probabilities = tf.map_fn(one, parts, fn_output_signature=kinds, parallel_iterations=1)
+        sizes = {"height": size[:, 0], "width": size[:, 1]}
+        return {"labels": labels, "probabilities": probabilities, **sizes, "error": error}
+
+    def _probabilities(self, picture):
+        logits = self._model({"image": picture[None]}, training=False)
+        return tf.ensure_shape(tf.nn.softmax(tf.cast(logits[0], tf.float32)), [None, None, self._labels])
+
+    def _nothing(self):
+        return tf.zeros([0, 0, self._labels])
+
+    def _inspect(self, encoded):
+        """What is wrong with a file, and its size by its header: string scalar, (2,) int32, zeros where it is wrong."""
+        png = tf.strings.substr(encoded, 0, 8) == b"\x89PNG\r\n\x1a\n"
+        jpeg = tf.io.is_jpeg(encoded)
+        size = tf.case(
+            [(jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2]), (png, lambda: _png_size(encoded))],
+            default=lambda: tf.constant([0, 0]),
+        )
+        error = tf.where(jpeg | png, self._size_error(size[None])[0], "`image` must be the bytes of a JPEG or PNG")
+        return error, tf.where(error == "", size, 0)
+
+    def _size_error(self, size):
+        """(B, 2) -> (B,) strings."""
+        pixels = tf.reduce_prod(tf.cast(size, tf.int64), axis=1)
+        fits = (pixels > 0) & (pixels <= self._max_pixels)
+        return tf.where(fits, "", f"`image` must have 1 to {self._max_pixels} pixels")
+
+
+def _png_size(encoded):
+    """Height and width, which a PNG's first chunk holds as big-endian numbers."""
+    header = tf.strings.substr(tf.strings.join([encoded, b"\0" * 24]), 16, 8)
+    digits = tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4])
+    width, height = tf.unstack(tf.reduce_sum(digits * tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64), axis=1))
+    return tf.cast(tf.minimum(tf.stack([height, width]), 2**31 - 1), tf.int32)
+
+
+def export_segmentation(model, labels, folder, card, max_pixels=MAX_PIXELS):
+    """Write the next version of a SavedModel that labels pictures (`version_writer.write_version`).
+
+    Args:
+        model: of `models.segmenter`, trained; its CRF steps as often as it is to step for clients.
+        labels: a `data.label_set.LabelSet`.
+        folder: `saved_models/NAME`; made if it does not exist.
+        card: Markdown: the data and its terms, the numbers reached, what the model is for.
+        max_pixels: of a picture.
+
+    Returns:
+        The `Path` of the version.
+
+    Raises:
+        ValueError: the card is empty, or the model knows another number of labels.
+    """
+    if model.output.shape[-1] != labels.count:
+        raise ValueError(f"`labels` must be {model.output.shape[-1]}, as the model's are. Received: {labels.count}")
+    module, signatures = SegmentationSignatures(model, max_pixels).trace()
+    names = ", ".join(f"{number} {labels.name(number)}" for number in range(labels.count))
+    card = f"{card.rstrip()}\n\n## Labels\n\n{names}\n" if card.strip() else card
+    description = json.dumps({"system": "segmentation", "max_pixels": max_pixels}, indent=1) + "\n"
+    extra = {"model.json": description, "labels.json": labels.to_json()}
+    return write_version(folder, module, signatures, card, extra)
