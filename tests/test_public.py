@@ -16,11 +16,13 @@ ALL = {"return_sequences": True, "return_state": True}
 CASES = {
     "CarriedState": (lambda: layers.CarriedState(keras.layers.LSTM(4, **ALL), batch_size=2), [SEQUENCE]),
     "GradientClip": (lambda: layers.GradientClip(1.0), [SEQUENCE]),
+    "LengthMask": (lambda: layers.LengthMask(), [SEQUENCE, ()]),
     "OneHot": (lambda: layers.OneHot(6), [(T,)]),
     "PeepholeLSTM": (lambda: layers.PeepholeLSTM(4, return_sequences=True, gradient_clip=1.0), [SEQUENCE]),
     "PeepholeLSTMCell": (lambda: keras.layers.RNN(layers.PeepholeLSTMCell(4, gradient_clip=1.0)), [SEQUENCE]),
     "WindowLSTM": (lambda: layers.WindowLSTM(4, components=2, gradient_clip=1.0), [SEQUENCE, TEXT]),
     "ScheduledSampling": (lambda: layers.ScheduledSampling(0.5), [(T,), (T, 9)]),
+    "TimeConvolution": (lambda: layers.TimeConvolution(4, 3, 2), [SEQUENCE]),
     "TokenEmbedding": (lambda: layers.TokenEmbedding(6, 4), [(T,)]),
     "WeightDrop": (lambda: layers.WeightDrop(layers.PeepholeLSTM(4), 0.5, seed=1), [SEQUENCE]),
     "WeightNoise": (lambda: layers.WeightNoise(layers.PeepholeLSTM(4), 0.1, seed=1), [SEQUENCE]),

@@ -1,10 +1,13 @@
 """Keras layers, in keras.ops alone: they run on every Keras backend."""
 
 from keras_seqgen.layers.carried_state import CarriedState
+from keras_seqgen.layers.clipped_relu import clipped_relu
 from keras_seqgen.layers.gradient_clip import GradientClip, clip_gradient
+from keras_seqgen.layers.lengths import LengthMask, sequence_lengths
 from keras_seqgen.layers.one_hot import OneHot
 from keras_seqgen.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from keras_seqgen.layers.scheduled_sampling import ScheduledSampling
+from keras_seqgen.layers.time_convolution import TimeConvolution
 from keras_seqgen.layers.token_embedding import TokenEmbedding
 from keras_seqgen.layers.weight_drop import WeightDrop
 from keras_seqgen.layers.weight_noise import AdaptiveWeightNoise, WeightNoise
@@ -15,15 +18,19 @@ __all__ = [
     "AdaptiveWeightNoise",
     "CarriedState",
     "GradientClip",
+    "LengthMask",
     "OneHot",
     "PeepholeLSTM",
     "PeepholeLSTMCell",
     "ScheduledSampling",
+    "TimeConvolution",
     "TokenEmbedding",
     "WeightDrop",
     "WeightNoise",
     "WindowLSTM",
     "WindowLSTMCell",
     "clip_gradient",
+    "clipped_relu",
+    "sequence_lengths",
     "window_weights",
 ]

@@ -1,6 +1,7 @@
 """Functions of sizes that return uncompiled functional models."""
 
+from keras_seqgen.models.ctc_recogniser import ctc_recogniser
 from keras_seqgen.models.handwriting import handwriting_prediction, handwriting_synthesis
 from keras_seqgen.models.language import char_lm, word_lm
 
-__all__ = ["char_lm", "handwriting_prediction", "handwriting_synthesis", "word_lm"]
+__all__ = ["char_lm", "ctc_recogniser", "handwriting_prediction", "handwriting_synthesis", "word_lm"]

@@ -177,8 +177,10 @@ def test_weights_are_found_by_a_grid_and_its_refinements():
     def make(alpha, beta):
         asked.append((alpha, beta))
 
+    bottom = [0.8, 1.3]
+
     def valley(texts, read):
-        return (asked[-1][0] - 0.8) ** 2 + 0.1 * (asked[-1][1] - 1.3) ** 2
+        return (asked[-1][0] - bottom[0]) ** 2 + 0.1 * (asked[-1][1] - bottom[1]) ** 2
 
     seen = []
     options = {"make_scorer": make, "text_of": str, "error_rate": valley, "progress": lambda *x: seen.append(x)}
@@ -190,6 +192,10 @@ def test_weights_are_found_by_a_grid_and_its_refinements():
     coarse = tune_weights([np.zeros((2, 3))], [""], **options, refinements=0)
     assert (coarse.alpha, coarse.beta) == (1.0, 1.0)
     assert len(coarse.tried) == 30
+    bottom[:] = 3.6, 6.5  # outside of the first grid: many steps away
+    far = tune_weights([np.zeros((2, 3))], [""], **options, refinements=3)
+    assert far.alpha == pytest.approx(3.6, abs=0.1)
+    assert far.beta == pytest.approx(6.5, abs=0.2)
     flat = tune_weights([np.zeros((2, 3))], [""], make, str, lambda *_: 0.5)
     assert (flat.alpha, flat.beta) == (0.0, 0.0), "no model where it does not help"
     with pytest.raises(ValueError, match="2 inputs, 1 texts"):

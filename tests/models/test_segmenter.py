@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -6,7 +11,6 @@ import tensorflow as tf
 from keras_seqgen.models import fcn8s
 from keras_seqgen.models.fcn8s import load_vgg16
 from keras_seqgen.models.segmenter import copy_weights, fcn_part, has_crf, segmenter
-
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
@@ -70,6 +74,20 @@ def test_keras_file_and_few_weights(small, tmp_path):
     again = keras.models.load_model(tmp_path / "small.keras")
     np.testing.assert_array_equal(again({"image": picture(40, 33)}), small({"image": picture(40, 33)}))
     assert small.count_params() < 4_000_000
+
+
+def test_jax_gives_the_same_numbers(small, tmp_path):
+    small.save(tmp_path / "small.keras")
+    np.save(tmp_path / "picture.npy", picture(37, 45))
+    code = (
+        "import sys, keras, numpy as np, keras_seqgen.models.segmenter\n"
+        "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
+        "model = keras.models.load_model('small.keras', compile=False)\n"
+        "np.save('found.npy', np.asarray(model({'image': np.load('picture.npy')})))\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment, timeout=200)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), small({"image": picture(37, 45)}), atol=1e-3)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,10 @@ from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from keras_seqgen.data.label_set import LabelSet
-from pipelines.splits import stable_hash
+from pipelines.image_pairs import Rules
+from pipelines.image_shards import ImagePreparation, WriteImageShard
+from pipelines.image_sources import list_pairs
+from pipelines.splits import PublishedSplit, stable_hash
 
 PAIRS = ("--format", "pairs", "--labels", 3)
 
@@ -74,6 +77,16 @@ def test_same_bytes_whatever_the_number_of_workers(corpus, prepared, tmp_path, w
     flags = ["--direct_num_workers", workers, "--direct_running_mode", "multi_threading", "--hash-split", 60, 20, 20]
     assert prepare(*PAIRS, "--input", corpus, "--output", tmp_path / "out", "--shards", 3, *flags) == 0
     assert contents(tmp_path / "out") == contents(prepared)
+
+
+def test_a_shard_does_not_depend_on_the_order_in_which_its_pairs_arrive(corpus, tmp_path):
+    pairs = [pair.to_text() for pair in list_pairs(str(corpus), "images", "masks", "")]
+    for name, order in (("one", pairs), ("other", pairs[::-1])):
+        rules = Rules(LabelSet(3), PublishedSplit(), 1 << 20, 1 << 20)
+        (tmp_path / name).mkdir()
+        (summary,) = WriteImageShard(ImagePreparation(str(tmp_path / name), 1, rules)).process((0, order))
+        assert summary.records == {"in": 30, "out": 30, "dead": 0}
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
 @pytest.mark.slow
