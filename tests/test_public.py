@@ -16,7 +16,7 @@ ALL = {"return_sequences": True, "return_state": True}
 CASES = {
     "CarriedState": (lambda: layers.CarriedState(keras.layers.LSTM(4, **ALL), batch_size=2), [SEQUENCE]),
     "GradientClip": (lambda: layers.GradientClip(1.0), [SEQUENCE]),
-    "LengthMask": (lambda: layers.LengthMask(), [SEQUENCE, ()]),
+    "LengthMask": (layers.LengthMask, [SEQUENCE, ()]),
     "OneHot": (lambda: layers.OneHot(6), [(T,)]),
     "PeepholeLSTM": (lambda: layers.PeepholeLSTM(4, return_sequences=True, gradient_clip=1.0), [SEQUENCE]),
     "PeepholeLSTMCell": (lambda: keras.layers.RNN(layers.PeepholeLSTMCell(4, gradient_clip=1.0)), [SEQUENCE]),

@@ -19,7 +19,7 @@ class TextWriter(TextSampler):
         model: of `models.language_model`, with or without carried state, which is neither read nor changed.
         vocabulary: `data.vocabulary.Vocabulary` of the model.
         jit_compile: compile with XLA: faster for a row or a few, slower to start (a second or more for each new shape),
-            no gain for many rows. Its rounding is its own: about once in a million tokens another one is drawn.
+            no gain for many rows. Its rounding is its own: now and then another token is drawn than without it.
 
     Raises:
         UserError: the model and the vocabulary have different numbers of tokens.

@@ -50,7 +50,7 @@ class CarriedState(keras.layers.Layer):
     def build(self, inputs_shape, fresh_shape=None):
         if not self.layer.built:
             self.layer.build(inputs_shape)
-        self.states = []
+        self.states: list = []
         for size in keras.tree.flatten(self.cell.state_size):
             kind = {"initializer": "zeros", "trainable": False, "dtype": self.compute_dtype}
             self.states.append(self.add_weight((self.batch_size, size), name=f"state_{len(self.states)}", **kind))

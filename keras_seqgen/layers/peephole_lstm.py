@@ -29,7 +29,7 @@ def peephole_gates(z, c, peephole, gradient_clip=None):
     Args:
         z: (B, 4H), x W + h R + b, gates in the order i, f, c, o.
         c: (B, H), the previous cell state.
-        peephole: (3, H), the diagonal weights of i, f, o.
+        peephole: the diagonal weights of i, f, o, (H,) each.
         gradient_clip: positive float or `None`.
 
     Returns:

@@ -6,8 +6,8 @@ from keras import layers, ops
 from keras_seqgen.layers import CarriedState, OneHot, PeepholeLSTM, ScheduledSampling, TokenEmbedding
 
 # Of the rows that stand for a one-hot token. A kernel's usual scale, 0.02 for so many units, is for inputs of many
-# numbers, not of a single one: with it the first hundred updates on the Penn Treebank stay at 2.9 nats a character, with
-# this they reach 1.9.
+# numbers, not of a single one: with it the first hundred updates on the Penn Treebank stay at 2.9 nats a character,
+# with this they reach 1.9.
 TABLE_STDDEV = 0.3
 CELLS = ("peephole_lstm", "lstm", "gru", "simple_rnn")
 
@@ -43,7 +43,7 @@ def language_graph(tokens, part):
 
     embedding, join = part("embedding"), part("all_layers")
     x = None if embedding is None else through("dropout_0", embedding(tokens))
-    hidden = []
+    hidden: list = []
     while (recurrent := part(f"recurrent_{len(hidden) + 1}")) is not None:
         n = len(hidden) + 1
         if part(f"tokens_{n}") is not None:

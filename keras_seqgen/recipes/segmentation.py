@@ -103,7 +103,7 @@ class SegmentationRecipe:
         from keras_seqgen.training.group_rates import GroupAdam, GroupSGD
 
         options: dict = {"use_ema": True, "ema_momentum": self.average} if self.average else {}
-        options["factors"] = {"crf/": self.filter_factor, "crf/mu": self.compatibility_factor}
+        options["factors"] = {"crf/": self.filter_factor, "crf/compatibility": self.compatibility_factor}
         if self.optimizer == "adam":
             return GroupAdam(self.learning_rate, weight_decay=self.weight_decay or None, **options)
         if self.optimizer == "sgd":

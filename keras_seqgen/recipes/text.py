@@ -92,7 +92,7 @@ class TextRecipe:
 
         keras.utils.set_random_seed(self.seed)
         vocabulary = Vocabulary.load(Path(data) / "vocabulary.json")
-        network = ("units", "depth", "cell", "embedding", "tied", "batch_size", "scheduled_sampling")
+        network: tuple[str, ...] = ("units", "depth", "cell", "embedding", "tied", "batch_size", "scheduled_sampling")
         network += ("dropout_tokens", "dropout_input", "dropout_hidden", "dropout_output")
         sizes = {name: getattr(self, name) for name in network}
         sizes["gradient_clip"] = self.gradient_clip or None

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_seqgen.data.labelled_image import decode_picture
 from keras_seqgen.serving.version_writer import module_of, write_version
 
+_NOT_FINITE = "the result is not finite: the picture is too large for the CRF's lattice, or the weights are not finite"
 MAX_PIXELS = 2**21  # of a picture: the CRF takes about 1.3 kB a pixel
 
 
@@ -81,12 +82,20 @@ class SegmentationSignatures:
             row, message, (h, w) = element
             found = tf.cond(message == "", lambda: self._probabilities(decode(row)), self._nothing)
             room = [[0, height - h], [0, width - w]]
+            finite = tf.reduce_all(tf.math.is_finite(found))
+            found = tf.where(finite, found, 0.0)
             labels = tf.argmax(found, axis=-1, output_type=tf.int32)
-            return tf.pad(labels, room), tf.pad(found, [*room, [0, 0]])
+            return tf.pad(labels, room), tf.pad(found, [*room, [0, 0]]), finite
 
-        kinds = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None, self._labels), tf.float32))
+        kinds = (
+            tf.TensorSpec((None, None), tf.int32),
+            tf.TensorSpec((None, None, self._labels), tf.float32),
+            tf.TensorSpec((), tf.bool),
+        )
         parts = (image, error, tuple(tf.unstack(size, axis=1)))
-        labels, probabilities = tf.map_fn(one, parts, fn_output_signature=kinds, parallel_iterations=1)
+        labels, probabilities, finite = tf.map_fn(one, parts, fn_output_signature=kinds, parallel_iterations=1)
+        error = tf.where(finite, error, _NOT_FINITE)
+        size = tf.where(finite[:, None], size, 0)
         sizes = {"height": size[:, 0], "width": size[:, 1]}
         return {"labels": labels, "probabilities": probabilities, **sizes, "error": error}
 

@@ -32,16 +32,16 @@ class TextCodec:
         self.breaks = self.kind == "word" and END in vocabulary.ids
         pieces = TextPieces(vocabulary)
         self.end = pieces.end
-        self.pieces, self.blank = tf.constant(pieces.pieces), pieces.blank
+        self.pieces, self.blank = np.array(pieces.pieces, object), pieces.blank
         if self.kind == "word":
-            words = dict(vocabulary.ids)
-            numbers = tf.bitcast(tf.fingerprint(list(words)), tf.int64).numpy()
+            ids = vocabulary.ids
+            numbers = tf.bitcast(tf.fingerprint(list(ids)), tf.int64).numpy()
         else:
-            words = {token: number for token, number in vocabulary.ids.items() if len(token) == 1}
-            numbers = np.array([ord(token) for token in words], np.int32)
+            ids = {token: number for token, number in vocabulary.ids.items() if len(token) == 1}
+            numbers = np.array([ord(token) for token in ids], np.int32)
         order = np.argsort(numbers)
-        self.numbers, self.ids = numbers[order], np.array(list(words.values()), np.int32)[order]
-        self.words = np.array(list(words), object)[order]
+        self.numbers, self.ids = numbers[order], np.array(list(ids.values()), np.int32)[order]
+        self.words = np.array(list(ids), object)[order]
         if len(np.unique(numbers)) < len(numbers):
             raise ValueError("two words of the vocabulary have the same fingerprint: leave one of them out")
 

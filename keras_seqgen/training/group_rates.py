@@ -35,8 +35,8 @@ class GroupSGD(_GroupRates, keras.optimizers.SGD):
 
     Args:
         *args, **kwargs: of `keras.optimizers.SGD`.
-        factors: dict from the beginning of a variable's path ("crf/", "crf/mu") to the factor of its rate; the longest
-            beginning that fits holds. Paths that fit none have the factor 1.
+        factors: dict from the beginning of a variable's path ("crf/", "crf/compatibility") to the factor of its rate;
+            the longest beginning that fits holds. Paths that fit none have the factor 1.
 
     Example:
 

@@ -122,8 +122,8 @@ def test_each_part_learns_at_its_own_rate(data, tmp_path):
         if np.abs(gradient).max() > 1e-3:
             place = np.unravel_index(np.argmax(np.abs(gradient)), gradient.shape)
             rates[variable.path] = float((old - np.array(variable))[place] / gradient[place])
-    assert rates["crf/mu"] == pytest.approx(5e-3, rel=0.05)
-    assert rates["crf/Ws"] == pytest.approx(2e-2, rel=0.05)
+    assert rates["crf/compatibility"] == pytest.approx(5e-3, rel=0.05)
+    assert rates["crf/spatial_weights"] == pytest.approx(2e-2, rel=0.05)
     assert rates["score/kernel"] == pytest.approx(1e-3, rel=0.05)
     model.save(tmp_path / "model.keras")
     assert keras.models.load_model(tmp_path / "model.keras").optimizer.factors == model.optimizer.factors

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.python.framework import kernels
 
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.data.labelled_image import decode_picture
@@ -126,6 +128,40 @@ def test_what_stands_in_a_version(exported):
     assert "0 ground, 1 wall, 2 sky" in card
     assert "- `segment`: image string [?] -> error string [?], height int32 [?], labels int32 [?, ?, ?]" in card
     assert not list(exported.parent.glob(".export-*"))
+
+
+WITHOUT_GPU_KERNEL = {
+    "DecodeImage": "pictures are decoded on the host",
+    "DecodeRaw": "the size in a PNG's header",
+    "ExtractJpegShape": "the size in a JPEG's header",
+    "StaticRegexFullMatch": "whether a file begins as a JPEG does",
+    "StringJoin": "files are strings",
+    "Substr": "files are strings",
+    "ShardedFilename": "saving and restoring weights",
+    "MergeV2Checkpoints": "saving and restoring weights",
+    "RestoreV2": "saving and restoring weights",
+    "SaveV2": "saving and restoring weights",
+}
+
+
+def test_every_operation_is_tensorflows_own_and_what_lacks_a_gpu_kernel_is_known(exported):
+    saved = SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    graphs = [meta.graph_def for meta in saved.meta_graphs]
+    inside = {function.signature.name for graph in graphs for function in graph.library.function}
+    nodes = [node for graph in graphs for node in graph.node]
+    nodes += [node for graph in graphs for function in graph.library.function for node in function.node_def]
+    names = {node.op for node in nodes} - inside
+    code = (
+        "import sys, tensorflow as tf\n"
+        "from tensorflow.python.framework import op_def_registry\n"
+        "sys.exit(' '.join(name for name in sys.argv[1:] if op_def_registry.get(name) is None) or 0)"
+    )
+    check = subprocess.run([sys.executable, "-c", code, *names], check=False, capture_output=True, text=True)
+    assert check.returncode == 0, check.stderr
+    assert not names & {"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule"}
+    devices = {name: {k.device_type for k in kernels.get_registered_kernels_for_op(name).kernel} for name in names}
+    assert {name for name, known in devices.items() if not known & {"GPU", "DEFAULT"}} == WITHOUT_GPU_KERNEL.keys()
+    assert {"SparseMatrixMatMul", "Unique", "Conv2D"} <= names  # the lattice and the network are there
 
 
 def test_a_saved_model_labels_files_and_arrays(exported, model):

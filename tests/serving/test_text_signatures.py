@@ -11,7 +11,7 @@ from keras_seqgen.errors import UserError
 from keras_seqgen.models.language import with_batch_size
 from keras_seqgen.serving.load_text import SavedText
 from keras_seqgen.serving.text_model import export_text
-from tests.decoding.toy_text import ALPHABET, lively
+from tests.decoding.toy_text import ALPHABET, chain, lively
 
 CARD = "# Toy\n\nRandom weights, trained on nothing, free of terms.\n"
 WORDS = Vocabulary(["<eos>", "<unk>", "N", "cat", "on", "sat", "the"], kind="word")
@@ -113,6 +113,13 @@ def test_words(words):
     assert got["error"].tolist() == [b"", *[b"`stop` has tokens that the vocabulary does not have"] * 2]
 
 
+def test_a_text_ends_with_its_own_stop_string(tmp_path):
+    stranger = SavedText(export_text(chain("stranoge"), Vocabulary(ALPHABET), tmp_path, CARD))
+    got = ask(stranger, "generate", **inputs(4, prime=["", "st", "st", "go"], stop=["no", "ges", "", "r"]))
+    assert got["text"].tolist() == [b"strano", b"ranoges", b"ranogestranogestranogestr"[:25], b"gestr"]
+    assert "".join(stranger.stream("st", chunk=2, stop="ges", length=50)) == "ranoges"
+
+
 def test_bytes(tmp_path):
     vocabulary = Vocabulary(sorted(map(chr, b"\na\xc3\xa9\xff")), kind="byte")
     saved = SavedText(export_text(lively(V=5), vocabulary, tmp_path, CARD))
@@ -140,8 +147,9 @@ def test_bad_rows_say_why_and_spare_the_others(saved):
     rows["stop"][7], rows["temperature"][8], rows["top_p"][9] = "a" * 33, float("nan"), float("nan")
     messages = [message for _, message in bad.values()]
     messages += ["`stop` must have at most 32 tokens", bad["temperature"][1], bad["top_p"][1]]
-    state = saved.beginning(10).numpy() + [1, 1, 0, *[1] * (saved.beginning(1).shape[1] - 3)]
-    for signature, more in (("generate", {}), ("step", {"state": state.astype("float32")})):
+    state = np.ones(saved.beginning(10).shape, np.float32)
+    state[:, 2] = 0  # not finished
+    for signature, more in (("generate", {}), ("step", {"state": state})):
         got = ask(saved, signature, **rows, **more)
         assert not got["error"][0]
         assert got["length"].tolist() == [25] + [0] * 9
