@@ -6,7 +6,7 @@ import os
 import sys
 
 from keras_seqgen import __version__
-from keras_seqgen.arguments import data, handwriting, text, training
+from keras_seqgen.arguments import data, handwriting, segmentation, text, training
 from keras_seqgen.arguments.form import Parser
 from keras_seqgen.errors import UserError
 
@@ -16,7 +16,10 @@ COMMANDS = (
     training.evaluate,
     training.export,
     handwriting.write,
+    text.sample,
+    text.score,
     text.ngram,
+    segmentation.segment,
     data.show,
     training.demo,
 )

@@ -78,6 +78,19 @@ def score(arguments) -> int:
     return 0
 
 
+def evaluate_run(run, recipe, data, split, dynamic=False, rate=None, rows=1) -> dict:
+    """The numbers of a run's best weights, as they are or while they learn on; beside them an n-gram model's."""
+    from keras_seqgen.commands.ngram import folder_baseline
+    from keras_seqgen.training.text_evaluation import evaluate_dynamically, evaluate_text
+
+    model = _network(run)
+    if dynamic:
+        numbers = evaluate_dynamically(model, recipe, data, split, run, rate=rate, rows=rows, verbose=2)
+    else:
+        numbers = evaluate_text(model, recipe, data, split, run)
+    return {**numbers, **{f"n_gram_{name}": value for name, value in folder_baseline(data, split).items()}}
+
+
 def evaluate_model(folder, data, split) -> dict:
     """The numbers of `evaluate` by a SavedModel's `step`: the text is read on and on, with its state carried."""
     tf = import_tensorflow()

@@ -4,8 +4,9 @@ Rows of a batch never meet: each has its own temperature, seed, limit and stop s
 function of the row's seed and of the token's number (`next_token.token_noise`), and rows of zeros fill up what
 libraries would round otherwise (`spare_rows`). So a text is the same alone and in a batch of up to 128, in a graph that
 leaves the batch size open, where TensorFlow multiplies with oneDNN (its default on CPUs with VNNI;
-TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a single thread. Without it, on a GPU and under XLA texts agree until a random number falls between two roundings of a
-probability; probabilities of text that was read agree to rounding everywhere.
+TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a single thread. Without it, on a GPU and under XLA texts agree
+until a random number falls between two roundings of a probability. The probabilities of text that was read agree to
+rounding everywhere.
 """
 
 from typing import Any, NamedTuple

@@ -90,20 +90,27 @@ class CRFRNN(keras.layers.Layer):
 
     def build(self, input_shape):
         logits, image = input_shape
-        if len(logits) != len(image) or any(None not in (a, b) and a != b for a, b in zip(logits[:-1], image[:-1], strict=True)):
+        if len(logits) != len(image) or any(
+            None not in (a, b) and a != b for a, b in zip(logits[:-1], image[:-1], strict=True)
+        ):
             raise ValueError(
                 f"`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. Received: shapes {input_shape}"
             )
         shape = (logits[-1], logits[-1])
         self.spatial_weights = self.add_weight(shape=shape, initializer=_scaled_identity(3.0), name="spatial_weights")
-        self.bilateral_weights = self.add_weight(shape=shape, initializer=_scaled_identity(5.0), name="bilateral_weights")
+        self.bilateral_weights = self.add_weight(
+            shape=shape, initializer=_scaled_identity(5.0), name="bilateral_weights"
+        )
         self.compatibility = self.add_weight(shape=shape, initializer=_scaled_identity(-1.0), name="compatibility")
 
     def call(self, inputs, mask=None, iterations=None):
         iterations = self.iterations if iterations is None else _count(iterations)
         logits, image = inputs
         tensors = pixel_tensors(self.compute_dtype, mask, logits=logits, image=image)
-        weights = (ops.cast(w, tensors["logits"].dtype) for w in (self.compatibility, self.spatial_weights, self.bilateral_weights))
+        weights = (
+            ops.cast(w, tensors["logits"].dtype)
+            for w in (self.compatibility, self.spatial_weights, self.bilateral_weights)
+        )
         mu, Ws, Wb = weights
         # Vectors of labels are rows here, columns in the paper.
         kernels = [ops.transpose(ops.matmul(mu, W)) for W in (Ws, Wb)]
