@@ -2,10 +2,11 @@
 
 import argparse
 
-from keras_seqgen.arguments.form import add_command
+from keras_seqgen.arguments.form import add_command, add_json
 
 SYSTEMS = {
     "handwriting": "pen files, or the embedded corpus, to records of ink with their texts",
+    "segmentation": "pictures with a label for each pixel (Pascal VOC, CamVid, folders of image and mask)",
     "text": "files of text to streams of bytes, characters or words",
 }
 
@@ -33,16 +34,38 @@ def show(commands):
         commands,
         "show",
         "data:show",
-        "draw the curves of runs, or lines of prepared data",
+        "draw curves of runs, prepared lines, labelled pictures, or what a language model thinks of a text",
         """
 curves runs/iam runs/small --column val_nats_per_sequence -o curves.png
 lines prepared/iam --split valid --count 8 -o lines.svg
+pictures prepared/camvid runs/fcn runs/crf-rnn --split test --count 3 -o pictures.png
+guesses --run runs/corpus --text page.txt -o guesses.png
+cells --run runs/corpus --text module.py --property string line_position -o cells.png
+activations --run runs/corpus --text module.py --cell c1.80 -o activations.png
 """,
     )
-    command.add_argument("what", choices=("curves", "lines"))
-    command.add_argument("folders", nargs="+", metavar="FOLDER", help="runs (curves), or prepared data (lines)")
+    what = ("curves", "lines", "pictures", "guesses", "activations", "cells")
+    command.add_argument("what", choices=what)
+    command.add_argument(
+        "folders",
+        nargs="*",
+        metavar="FOLDER",
+        help="runs (curves); prepared data (lines, pictures), and runs (pictures)",
+    )
     command.add_argument("--column", action="append", metavar="NAME", help="curves: what to draw (default: the losses)")
     command.add_argument("--against", default="step", metavar="NAME", help="curves: the other axis (default: step)")
-    command.add_argument("--split", default="valid", choices=("train", "valid", "test"), help="lines: of which split")
-    command.add_argument("--count", type=int, default=8, metavar="N", help="lines: how many")
+    command.add_argument(
+        "--split", default="valid", choices=("train", "valid", "test"), help="lines, pictures: of which split"
+    )
+    command.add_argument("--count", type=int, metavar="N", help="how many lines, pictures or tokens")
+    text = command.add_argument_group("guesses, activations, cells")
+    text.add_argument("--run", dest="run_folder", metavar="FOLDER", help="a language model's run")
+    text.add_argument("--text", nargs="+", metavar="FILE", help="what it reads")
+    text.add_argument("--data", metavar="FOLDER", help="or: prepared text that it reads, of --split")
+    text.add_argument("--start", type=int, default=0, metavar="N", help="the first token that is drawn")
+    text.add_argument("--cell", action="extend", nargs="+", metavar="NAME", help="activations: such as c1.0")
+    text.add_argument("--property", action="extend", nargs="+", metavar="NAME", help="cells: what a cell may track")
+    text.add_argument("--replace", metavar="CHARACTER", help="stands for characters that the model does not know")
+    text.add_argument("--seed", type=int, default=0, metavar="N", help="cells: of the untrained network")
     command.add_argument("-o", "--output", required=True, metavar="FILE")
+    add_json(command)

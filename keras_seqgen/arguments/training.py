@@ -38,6 +38,7 @@ def evaluate(commands):
         """
 --run runs/iam --data prepared/iam --split valid
 --model saved_models/handwriting --data prepared/iam --split valid --json
+--run runs/fcn --data prepared/camvid --split test --crf theta_alpha=80 iterations=10
 --run runs/char --data prepared/ptb-char --split test --dynamic
 """,
     )
@@ -46,6 +47,9 @@ def evaluate(commands):
     which.add_argument("--model", metavar="FOLDER", help="an exported model: its newest version")
     command.add_argument("--data", required=True, metavar="FOLDER", help="what `prepare` wrote")
     command.add_argument("--split", default="valid", choices=("train", "valid", "test"))
+    command.add_argument(
+        "--crf", nargs="+", default=[], metavar="NAME=VALUE", help="segmentation: a CRF after a network without one"
+    )
     command.add_argument("--dynamic", action="store_true", help="language models: learn from what was predicted")
     command.add_argument("--rate", type=float, metavar="R", help="--dynamic: learning rate (default: by validation)")
     command.add_argument("--rows", type=int, default=1, metavar="N", help="--dynamic: rows to cut the split into")

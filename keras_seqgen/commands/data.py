@@ -17,8 +17,17 @@ def prepare(arguments) -> int:
 
 
 def show(arguments) -> int:
-    """Draws curves or lines."""
-    (_show_curves if arguments.what == "curves" else _show_lines)(arguments)
+    """Draws curves, lines, labelled pictures, or what a language model thinks of a text."""
+    if arguments.what in ("guesses", "activations", "cells"):
+        from keras_seqgen.commands.text_pictures import show as show_text
+
+        return show_text(arguments)
+    from keras_seqgen.commands.segmentation import show_pictures
+
+    if not arguments.folders:
+        raise UserError(f"`show {arguments.what}` needs a folder; `keras-seqgen show --help` shows examples")
+    arguments.count = 8 if arguments.count is None else arguments.count
+    {"curves": _show_curves, "lines": _show_lines, "pictures": show_pictures}[arguments.what](arguments)
     print(arguments.output, file=sys.stderr)
     return 0
 

@@ -44,4 +44,5 @@ def register_classes() -> None:
     import keras_seqgen.losses
     import keras_seqgen.metrics
     import keras_seqgen.models
+    import keras_seqgen.training.group_rates
     import keras_seqgen.training.optimizers  # noqa: F401

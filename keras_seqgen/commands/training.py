@@ -84,6 +84,10 @@ def _evaluate_run(arguments) -> dict:
     options = {"dynamic": True, "rate": arguments.rate, "rows": arguments.rows} if arguments.dynamic else {}
     if options and recipe.system != "text":
         raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
+    if arguments.crf:
+        if recipe.system != "segmentation":
+            raise UserError(f"--crf is for segmentation; {arguments.folder} is a run of {recipe.system}")
+        options["crf"] = commands_of("segmentation").crf_settings(arguments.crf)
     return commands_of(recipe.system).evaluate_run(
         Path(arguments.folder), recipe, arguments.data, arguments.split, **options
     )

@@ -3,5 +3,14 @@
 from keras_seqgen.models.ctc_recogniser import ctc_recogniser
 from keras_seqgen.models.handwriting import handwriting_prediction, handwriting_synthesis
 from keras_seqgen.models.language import char_lm, word_lm
+from keras_seqgen.models.segmenter import fcn_part, segmenter
 
-__all__ = ["char_lm", "ctc_recogniser", "handwriting_prediction", "handwriting_synthesis", "word_lm"]
+__all__ = [
+    "char_lm",
+    "ctc_recogniser",
+    "fcn_part",
+    "handwriting_prediction",
+    "handwriting_synthesis",
+    "segmenter",
+    "word_lm",
+]

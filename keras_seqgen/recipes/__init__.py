@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes.handwriting import HandwritingRecipe
+from keras_seqgen.recipes.segmentation import SEGMENTATION_RECIPES
 from keras_seqgen.recipes.text import TextRecipe
 
 _SYNTHESIS = HandwritingRecipe(goal="-1096.9 nats per sequence (Graves 2013, table 4)")
@@ -116,6 +117,7 @@ RECIPES = {
         steps_per_epoch=200,
         goal="a line that can be read",
     ),
+    **SEGMENTATION_RECIPES,
 }
 
 

@@ -9,6 +9,7 @@ import keras
 from keras.callbacks import LearningRateScheduler, SwapEMAWeights
 
 import keras_seqgen.losses
+import keras_seqgen.training.group_rates
 import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
 from keras_seqgen.errors import UserError
 from keras_seqgen.training.callbacks import (
@@ -59,7 +60,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
     if not (data / "stats.json").exists():
         raise UserError(f"{data} holds no stats.json: write it with `keras-seqgen prepare {recipe.system}` first")
     run.mkdir(parents=True, exist_ok=True)
-    for name in ("vocabulary.json", "stats.json", "schema.pbtxt"):
+    for name in ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt"):
         if (data / name).exists():
             shutil.copyfile(data / name, run / name)
 
