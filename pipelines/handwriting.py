@@ -20,8 +20,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
+from pipelines.arguments import parse
 from pipelines.files import read_bytes, remove_earlier, write_text
-from pipelines.handwriting_options import EXAMPLES, HandwritingOptions, plan
+from pipelines.handwriting_options import EXAMPLES, add_arguments, plan
 from pipelines.ink_schema import Rules, schema_text
 from pipelines.ink_shards import Preparation, WriteShard
 from pipelines.ink_sources import LISTS, Source
@@ -94,7 +95,7 @@ def build(pipeline: beam.Pipeline, inputs: list[str], preparation: Preparation) 
     )
 
 
-def run(options: PipelineOptions) -> dict:
+def run(own: argparse.Namespace, options: PipelineOptions) -> dict:
     """Runs the pipeline.
 
     Returns:
@@ -103,7 +104,7 @@ def run(options: PipelineOptions) -> dict:
     Raises:
         UserError: where an option is wrong, or there is nothing to read.
     """
-    inputs, preparation = plan(options.view_as(HandwritingOptions))
+    inputs, preparation = plan(own)
     remove_earlier(preparation.output, _WRITTEN)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
@@ -139,23 +140,10 @@ def main(argv: list[str] | None = None) -> int:
         named in one line on standard error.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(
-        "python -m pipelines handwriting",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    HandwritingOptions.add_arguments(parser)
     logging.getLogger("pipelines").setLevel(logging.INFO)
     try:
-        _, beam_flags = parser.parse_known_args(argv)
-        everything = PipelineOptions(beam_flags).get_all_options(drop_default=True, retain_unknown_options=True)
-        unknown = everything.keys() - PipelineOptions([]).get_all_options().keys()
-        if unknown:
-            raise UserError(f"unknown option: {' '.join(sorted('--' + name for name in unknown))}. See --help.")
-        options = PipelineOptions(argv)
-        return report(run(options), options.view_as(HandwritingOptions).output)
+        own, options = parse("handwriting", argv, __doc__, EXAMPLES, add_arguments)
+        return report(run(own, options), own.output)
     except SystemExit as stop:  # argparse: --help, or a mistake that it has told
         return int(stop.code or 0)
     except UserError as error:

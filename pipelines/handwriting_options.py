@@ -1,10 +1,10 @@
 """The options of the handwriting pipeline, and what they amount to."""
 
+import argparse
 import dataclasses
 import json
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.data.strokes import Cleaning
 from keras_seqgen.errors import UserError
@@ -41,48 +41,40 @@ _TEXT_OPTIONAL = ("stroke3", "svg")
 _REPAIRS = ("interpolate_gaps", "max_ink_step", "max_step")
 
 
-class HandwritingOptions(PipelineOptions):
-    """The pipeline's own options, beside those of Beam."""
-
-    @classmethod
-    def _add_argparse_args(cls, parser):
-        cls.add_arguments(parser)
-
-    @classmethod
-    def add_arguments(cls, parser) -> None:
-        """Adds the options to any parser."""
-        add = parser.add_argument
-        add("--format", default="iam-ondb", choices=sorted(LISTS), help="what the input is (default: iam-ondb)")
-        add("--input", nargs="+", default=[], metavar="PATH", help="folders, files or patterns to read")
-        add("--output", metavar="FOLDER", help="where to write; earlier results there are replaced")
-        add("--shards", type=int, default=8, help="files per split, and the most that runs in parallel (default: 8)")
-        add("--text", choices=("required", "optional"), help=_TEXT_HELP)
-        for split in SPLITS:
-            add(f"--{split}-files", nargs="+", default=[], metavar="LIST", help=_LIST_HELP.format(split))
-        add("--hash-split", nargs=3, type=int, metavar=("TRAIN", "VALID", "TEST"), help=_HASH_HELP)
-        add("--no-clean", action="store_true", help="repair nothing (default: iam-ondb is cleaned as in Graves 2013)")
-        add(
-            "--interpolate-gaps",
-            type=float,
-            metavar="N",
-            help="put in missing points in gaps of up to N sample periods; 0: do not",
-        )
-        add("--max-ink-step", type=float, metavar="D", help="a longer step of ink is an unnoticed lift; 0: do not")
-        add("--max-step", type=float, metavar="D", help="remove longer steps, in the input's unit; 0: do not")
-        add("--max-points", type=int, default=50_000, help="a longer line is a dead letter (default: 50000)")
-        add("--max-megabytes", type=int, default=256, help="a larger file is a dead letter (default: 256)")
-        add("--count", type=int, default=1000, help="hershey: how many lines")
-        add("--seed", type=int, default=0, help="hershey: which corpus")
-        add("--hands", type=int, default=200, help="hershey: how many writers")
-        add("--style", default="full", choices=("demo", "full"), help="hershey: few words in print, or everything")
-        add(
-            "--validate-against",
-            metavar="SCHEMA",
-            help="report what a schema.pbtxt does not allow, and exit with code 1",
-        )
+def add_arguments(parser) -> None:
+    """Adds the options to a parser."""
+    add = parser.add_argument
+    add("--format", default="iam-ondb", choices=sorted(LISTS), help="what the input is (default: iam-ondb)")
+    add("--input", nargs="+", default=[], metavar="PATH", help="folders, files or patterns to read")
+    add("--output", metavar="FOLDER", help="where to write; earlier results there are replaced")
+    add("--shards", type=int, default=8, help="files per split, and the most that runs in parallel (default: 8)")
+    add("--text", choices=("required", "optional"), help=_TEXT_HELP)
+    for split in SPLITS:
+        add(f"--{split}-files", nargs="+", default=[], metavar="LIST", help=_LIST_HELP.format(split))
+    add("--hash-split", nargs=3, type=int, metavar=("TRAIN", "VALID", "TEST"), help=_HASH_HELP)
+    add("--no-clean", action="store_true", help="repair nothing (default: iam-ondb is cleaned as in Graves 2013)")
+    add(
+        "--interpolate-gaps",
+        type=float,
+        metavar="N",
+        help="put in missing points in gaps of up to N sample periods; 0: do not",
+    )
+    add("--max-ink-step", type=float, metavar="D", help="a longer step of ink is an unnoticed lift; 0: do not")
+    add("--max-step", type=float, metavar="D", help="remove longer steps, in the input's unit; 0: do not")
+    add("--max-points", type=int, default=50_000, help="a longer line is a dead letter (default: 50000)")
+    add("--max-megabytes", type=int, default=256, help="a larger file is a dead letter (default: 256)")
+    add("--count", type=int, default=1000, help="hershey: how many lines")
+    add("--seed", type=int, default=0, help="hershey: which corpus")
+    add("--hands", type=int, default=200, help="hershey: how many writers")
+    add("--style", default="full", choices=("demo", "full"), help="hershey: few words in print, or everything")
+    add(
+        "--validate-against",
+        metavar="SCHEMA",
+        help="report what a schema.pbtxt does not allow, and exit with code 1",
+    )
 
 
-def plan(options: HandwritingOptions) -> tuple[list[str], Preparation]:
+def plan(options: argparse.Namespace) -> tuple[list[str], Preparation]:
     """The inputs, and what is to be done with them.
 
     Raises:

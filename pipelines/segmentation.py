@@ -20,12 +20,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.errors import UserError
+from pipelines.arguments import parse
 from pipelines.files import read_bytes, remove_earlier, write_text
 from pipelines.image_schema import schema_text
 from pipelines.image_shards import ImagePreparation, WriteImageShard
 from pipelines.image_sources import Pair
 from pipelines.image_summary import ImageSummary
-from pipelines.segmentation_options import parse, plan
+from pipelines.segmentation_options import EXAMPLES, add_arguments, plan
 from pipelines.splits import SPLITS, stable_hash
 
 _WRITTEN = [
@@ -139,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     logging.getLogger("pipelines").setLevel(logging.INFO)
     try:
-        own, options = parse(argv, __doc__)
+        own, options = parse("segmentation", argv, __doc__, EXAMPLES, add_arguments)
         return report(run(own, options), own.output)
     except SystemExit as stop:  # argparse: --help, or a mistake that it has told
         return int(stop.code or 0)

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.data.label_set import CAMVID, VOC, LabelSet
 from keras_seqgen.errors import UserError
@@ -40,33 +39,8 @@ _LIST_HELP = "lists that name the pictures of the split {}, one per line"
 _HASH_HELP = "split by a hash of the name, in per cent (default, without an official split: 90 5 5)"
 
 
-def parse(argv: list[str], description: str | None) -> tuple[argparse.Namespace, PipelineOptions]:
-    """The pipeline's own options, and those of Beam.
-
-    They are no subclass of `PipelineOptions`: all of its subclasses in a process share one name space, in which another
-    pipeline has a `--format` and Beam itself `--labels` (of a job in Google's cloud).
-
-    Raises:
-        UserError: an option that neither of the two has.
-    """
-    parser = argparse.ArgumentParser(
-        "python -m pipelines segmentation",
-        description=description,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add_arguments(parser)
-    own, beam_flags = parser.parse_known_args(argv)
-    options = PipelineOptions(beam_flags)
-    everything = options.get_all_options(drop_default=True, retain_unknown_options=True)
-    unknown = everything.keys() - PipelineOptions([]).get_all_options().keys()
-    if unknown:
-        raise UserError(f"unknown option: {' '.join(sorted('--' + name for name in unknown))}. See --help.")
-    return own, options
-
-
-def _add_arguments(parser) -> None:
+def add_arguments(parser) -> None:
+    """Adds the options to a parser."""
     add = parser.add_argument
     add("--format", default="pairs", choices=("camvid", "pairs", "voc"), help="what the input is (default: pairs)")
     add("--input", nargs="+", default=[], metavar="FOLDER", help="folders to read")

@@ -1,6 +1,6 @@
 """The options of the text pipeline, and what they amount to."""
 
-from apache_beam.options.pipeline_options import PipelineOptions
+import argparse
 
 from keras_seqgen.data.vocabulary import KINDS, Vocabulary
 from keras_seqgen.errors import UserError
@@ -40,33 +40,25 @@ _SPLIT_HELP = "order or hash, and three percentages (default: order 90 5 5; the 
 _FORMAT_HELP = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
 
 
-class TextOptions(PipelineOptions):
-    """The pipeline's own options, beside those of Beam."""
-
-    @classmethod
-    def _add_argparse_args(cls, parser):
-        cls.add_arguments(parser)
-
-    @classmethod
-    def add_arguments(cls, parser) -> None:
-        """Adds the options to any parser."""
-        add = parser.add_argument
-        add("--input", nargs="+", default=[], metavar="PATH", help="folders, files or patterns to read")
-        for split in SPLITS:
-            add(f"--{split}", nargs="+", default=[], metavar="PATH", help=f"in place of --input: what is {split}")
-        add("--output", metavar="FOLDER", help="where to write; earlier results there are replaced")
-        add("--tokens", choices=KINDS, help="what a token is (default: character)")
-        add("--bytes", action="store_true", help="the same as --tokens byte: nothing is decoded and nothing left out")
-        add("--format", default="text", choices=list(FORMATS), help=_FORMAT_HELP + " (default: text)")
-        add("--normalize", default="none", choices=("NFC", "NFKC", "none"), help="Unicode form (default: none)")
-        add("--no-eos", action="store_true", help="the end of a line is no token (among characters: it is a space)")
-        add("--min-count", type=int, default=1, help="a token rarer than this in train becomes <unk> (default: 1)")
-        add("--vocabulary", metavar="FILE", help="a model's vocabulary.json to use; it sets --tokens and --normalize")
-        add("--split", nargs="+", default=[], metavar="WORD", help=_SPLIT_HELP)
-        add("--shards", type=int, default=8, help="files per split at most, and the most in parallel (default: 8)")
+def add_arguments(parser) -> None:
+    """Adds the options to a parser."""
+    add = parser.add_argument
+    add("--input", nargs="+", default=[], metavar="PATH", help="folders, files or patterns to read")
+    for split in SPLITS:
+        add(f"--{split}", nargs="+", default=[], metavar="PATH", help=f"in place of --input: what is {split}")
+    add("--output", metavar="FOLDER", help="where to write; earlier results there are replaced")
+    add("--tokens", choices=KINDS, help="what a token is (default: character)")
+    add("--bytes", action="store_true", help="the same as --tokens byte: nothing is decoded and nothing left out")
+    add("--format", default="text", choices=list(FORMATS), help=_FORMAT_HELP + " (default: text)")
+    add("--normalize", default="none", choices=("NFC", "NFKC", "none"), help="Unicode form (default: none)")
+    add("--no-eos", action="store_true", help="the end of a line is no token (among characters: it is a space)")
+    add("--min-count", type=int, default=1, help="a token rarer than this in train becomes <unk> (default: 1)")
+    add("--vocabulary", metavar="FILE", help="a model's vocabulary.json to use; it sets --tokens and --normalize")
+    add("--split", nargs="+", default=[], metavar="WORD", help=_SPLIT_HELP)
+    add("--shards", type=int, default=8, help="files per split at most, and the most in parallel (default: 8)")
 
 
-def plan(options: TextOptions) -> tuple[list[Document], TextPreparation]:
+def plan(options: argparse.Namespace) -> tuple[list[Document], TextPreparation]:
     """The documents, and what is to be done with them.
 
     Raises:

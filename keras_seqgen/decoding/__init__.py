@@ -1,6 +1,6 @@
-"""Writing: from a trained network to strokes.
+"""Decoding: from a trained network to strokes, text and labels.
 
-Nothing is imported before it is asked for: a line can be written from a SavedModel without Keras.
+Nothing is imported before it is asked for: a SavedModel writes without Keras.
 """
 
 from importlib import import_module
@@ -9,6 +9,8 @@ _HOMES = {
     "HandwritingWriter": "handwriting_writer",
     "LineWriter": "line_writer",
     "Lines": "line_writer",
+    "TextScorer": "text_score",
+    "TextWriter": "text_writer",
     "default_limit": "line_writer",
 }
 

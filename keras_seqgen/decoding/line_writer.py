@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_seqgen.data.vocabulary import Vocabulary
+from keras_seqgen.decoding.row_arguments import check_seed, per_row
 from keras_seqgen.errors import UserError
 
 MAX_POINTS = 20_000  # of a line; half of the lines of IAM-OnDB have 620 or less, one in 100 more than 1,143
@@ -95,7 +96,7 @@ class LineWriter:
         request = Request(
             texts=texts,
             bias=_check_bias(bias, rows),
-            seed=_check_seed(seed, rows),
+            seed=check_seed(seed, rows),
             limit=self._check_limit(max_points, texts),
             primer=primer,
             primer_length=primer_length,
@@ -132,7 +133,7 @@ class LineWriter:
             if self.vocabulary is None:
                 raise UserError("`max_points` must be given: this network writes without a text.")
             return np.array([default_limit(len(text)) for text in texts], np.int32)
-        limit = _per_row("max_points", max_points, len(texts))
+        limit = per_row("max_points", max_points, len(texts))
         if limit.dtype.kind not in "iu" or (limit < 1).any() or (limit > MAX_POINTS).any():
             raise UserError(f"`max_points` must be an integer in 1..{MAX_POINTS}, or one for each row: {max_points}")
         return limit.astype(np.int32)
@@ -143,32 +144,11 @@ def _row_count(*arguments):
     return max((len(x) for x in arguments if isinstance(x, Sequence) or np.ndim(x)), default=1)
 
 
-def _per_row(name, value, rows):
-    """One value for all rows, or one for each -> an array (B,)."""
-    value = np.asarray(value)
-    if value.ndim > 1 or (value.ndim == 1 and len(value) != rows):
-        raise UserError(
-            f"`{name}` must be one number or one for each of the {rows} rows. Received: shape {value.shape}"
-        )
-    return np.broadcast_to(value, (rows,))
-
-
 def _check_bias(bias, rows):
-    value = _per_row("bias", bias, rows)
+    value = per_row("bias", bias, rows)
     if value.dtype.kind not in "iuf" or not np.all(np.isfinite(value) & (value >= 0)):
         raise UserError(f"`bias` must be a finite number that is not negative, or one for each row. Received: {bias}")
     return value.astype(np.float32)
-
-
-def _check_seed(seed, rows):
-    """Ints of up to 64 bits (low word, high word), or pairs of 32 bits -> (B, 2) int32."""
-    value = np.asarray(seed)
-    if value.dtype.kind not in "iu" or value.shape not in {(), (rows,), (rows, 2)}:
-        raise UserError(f"`seed` must be an integer, one for each of the {rows} rows, or ({rows}, 2). Received: {seed}")
-    if value.ndim == 2:
-        return value.astype(np.int64).astype(np.uint32).view(np.int32)
-    words = np.broadcast_to(value, (rows,)).astype(np.uint64, copy=False)
-    return np.stack([words & 0xFFFFFFFF, words >> 32], axis=-1).astype(np.uint32).view(np.int32)
 
 
 def _check_primers(primers, rows, with_text):

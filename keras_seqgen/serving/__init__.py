@@ -2,7 +2,12 @@
 
 from importlib import import_module
 
-_HOMES = {"SavedHandwriting": "load", "export_handwriting": "saved_model"}
+_HOMES = {
+    "SavedHandwriting": "load",
+    "SavedText": "load_text",
+    "export_handwriting": "saved_model",
+    "export_text": "text_model",
+}
 
 __all__ = list(_HOMES)
 

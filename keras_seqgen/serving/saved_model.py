@@ -1,17 +1,10 @@
 """A trained network as a SavedModel that TensorFlow Serving can load."""
 
 import json
-import os
-import shutil
-import tempfile
-from pathlib import Path
-
-import tensorflow as tf
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_seqgen.decoding.line_writer import MAX_CHARACTERS
 from keras_seqgen.serving.signatures import HandwritingSignatures
-from keras_seqgen.serving.versions import versions
+from keras_seqgen.serving.version_writer import write_version
 
 
 def export_handwriting(model, vocabulary, mean, std, folder, card, max_characters=MAX_CHARACTERS):
@@ -38,65 +31,15 @@ def export_handwriting(model, vocabulary, mean, std, folder, card, max_character
     Raises:
         ValueError: a token of the vocabulary is not a single character, or the card is empty.
     """
-    if not card.strip():
-        raise ValueError("`card` must say what the model was trained on, under which terms, and how good it is.")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     module, signatures = HandwritingSignatures(model, vocabulary, mean, std, max_characters).trace()
-    aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
-    try:
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(aside), signatures=signatures, options=options)
-        _forget_custom_gradients(aside / "saved_model.pb")
-        extra = aside / "assets.extra"
-        extra.mkdir()
-        vocabulary.save(extra / "vocabulary.json")
-        offsets = {"mean": [float(x) for x in mean], "std": [float(x) for x in std]}
-        stats = {"offsets": offsets, "max_characters": max_characters}
-        (extra / "stats.json").write_text(json.dumps(stats, indent=1) + "\n", encoding="utf-8")
-        (aside / "README.md").write_text(card.rstrip() + "\n" + _describe(vocabulary, signatures), encoding="utf-8")
-        aside.chmod(0o755)
-        return _publish(aside, folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-
-
-def _forget_custom_gradients(path):
-    """Take out the names of the layers' own backward passes: every client would be warned that they are not there."""
-    saved = SavedModel.FromString(path.read_bytes())
-    for graph in (meta.graph_def for meta in saved.meta_graphs):
-        for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
-            for node in nodes:
-                node.attr.pop("_gradient_op_type", None)
-    path.write_bytes(saved.SerializeToString(deterministic=True))
-
-
-def _publish(aside, folder):
-    """Rename to the next version; another exporter may take that number first."""
-    while True:
-        target = folder / str(max(versions(folder), default=0) + 1)
-        try:
-            os.rename(aside, target)
-        except OSError:
-            if not target.exists():
-                raise
-        else:
-            return target
-
-
-def _describe(vocabulary, signatures):
-    """The part of the card that follows from the model itself."""
-    lines = ["", "## Alphabet", "", f"{len(vocabulary)} characters:", "", "```text", "".join(vocabulary.tokens), "```"]
-    lines += ["", "## Signatures", ""]
-    for name, function in signatures.items():
-        inputs = ", ".join(
-            f"{s.name} {s.dtype.name} {_shape(s)}" for s in function.structured_input_signature[0] if s.name
-        )
-        outputs = ", ".join(f"{n} {s.dtype.name} {_shape(s)}" for n, s in sorted(function.structured_outputs.items()))
-        lines.append(f"- `{name}`: {inputs} -> {outputs}")
-    return "\n".join(lines) + "\n"
-
-
-def _shape(spec):
-    return "[" + ", ".join("?" if size is None else str(size) for size in spec.shape) + "]"
+    offsets = {"mean": [float(x) for x in mean], "std": [float(x) for x in std]}
+    stats = json.dumps({"offsets": offsets, "max_characters": max_characters}, indent=1) + "\n"
+    extra = {
+        "model.json": json.dumps({"system": "handwriting"}) + "\n",
+        "vocabulary.json": vocabulary.to_json(),
+        "stats.json": stats,
+    }
+    if card.strip():
+        alphabet = "".join(vocabulary.tokens)
+        card = f"{card.rstrip()}\n\n## Alphabet\n\n{len(vocabulary)} characters:\n\n```text\n{alphabet}\n```\n"
+    return write_version(folder, module, signatures, card, extra)

@@ -14,7 +14,9 @@ import tensorflow as tf
 from keras_seqgen.decoding.handwriting import Lines, Pen, start, write
 from keras_seqgen.decoding.line_writer import MAX_CHARACTERS, MAX_POINTS, default_limit
 from keras_seqgen.distributions import stroke_log_density, stroke_parameters
+from keras_seqgen.serving.row_errors import first_error
 from keras_seqgen.serving.text_ids import TextIds
+from keras_seqgen.serving.version_writer import module_of
 
 _row = functools.partial(tf.TensorSpec, (None,))
 _TEXT = _row(tf.string, "text")
@@ -61,9 +63,7 @@ class HandwritingSignatures:
             "score": self.score.get_concrete_function(),
             "step": step.get_concrete_function(),
         }
-        module = tf.Module()
-        module.weights = list({id(v): v for function in functions.values() for v in function.graph.variables}.values())
-        return module, {"serving_default": functions["generate"], **functions}
+        return module_of(functions.values()), {"serving_default": functions["generate"], **functions}
 
     @_signature(_TEXT, _BIAS, _SEED)
     def generate(self, text, bias, seed):
@@ -109,7 +109,7 @@ class HandwritingSignatures:
         room = tf.shape(primer_strokes)[1]
         inside = tf.sequence_mask(primer_length, room)
         finite = tf.reduce_all(tf.math.is_finite(primer_strokes) | ~inside[:, :, None], axis=[1, 2])
-        error = _first_error(
+        error = first_error(
             (self._text_error(own, unknown, bias), True),
             (f"`primer_text` and `text` must have at most {most} characters together", characters > most),
             (f"`max_points` must lie in 0..{MAX_POINTS}", (max_points < 0) | (max_points > MAX_POINTS)),
@@ -139,7 +139,7 @@ class HandwritingSignatures:
         """
         ids, characters, unknown = self._ids(text, self._max_characters)
         room = tf.shape(strokes)[1]
-        error = _first_error(
+        error = first_error(
             (self._text_error(characters, unknown, tf.zeros_like(length, tf.float32)), True),
             ("`length` must lie in 0..T", (length < 0) | (length > room)),
         )
@@ -162,7 +162,7 @@ class HandwritingSignatures:
             strokes, length, error: as in `generate`; finished (B,) boolean, the text is written; state (B, S).
         """
         ids, characters, unknown = self._ids(text, self._max_characters)
-        error = _first_error(
+        error = first_error(
             (self._text_error(characters, unknown, bias), True),
             (f"`points` must lie in 0..{MAX_POINTS}", (points < 0) | (points > MAX_POINTS)),
         )
@@ -201,17 +201,9 @@ class HandwritingSignatures:
         return tf.concat([(strokes[..., :2] - self._mean) / self._std, strokes[..., 2:]], axis=-1)
 
     def _text_error(self, characters, unknown, bias):
-        return _first_error(
+        return first_error(
             ("`text` is empty", characters == 0),
             (f"`text` must have at most {self._max_characters} characters", characters > self._max_characters),
             (tf.strings.join(["The alphabet does not have the characters ", unknown]), unknown != ""),
             ("`bias` must be a finite number that is not negative", ~(tf.math.is_finite(bias) & (bias >= 0))),
         )
-
-
-def _first_error(*rules):
-    """The message, a string or (B,) strings, of the first rule (message, (B,) boolean or True) that says something."""
-    error = tf.constant("")
-    for message, broken in reversed(rules):
-        error = tf.where(tf.logical_and(broken, message != ""), message, error)
-    return error

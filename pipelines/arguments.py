@@ -1,0 +1,36 @@
+"""A pipeline's own options beside those of Beam."""
+
+import argparse
+from collections.abc import Callable
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from keras_seqgen.errors import UserError
+
+
+def parse(
+    name: str, argv: list[str], description: str | None, examples: str, add_arguments: Callable
+) -> tuple[argparse.Namespace, PipelineOptions]:
+    """The pipeline's own options, and those of Beam.
+
+    They are no subclass of `PipelineOptions`: all of its subclasses in a process share one name space, in which two
+    pipelines could not both have an `--input`, and Beam itself has `--labels` (of a job in Google's cloud).
+
+    Raises:
+        UserError: an option that neither of the two has.
+    """
+    parser = argparse.ArgumentParser(
+        f"python -m pipelines {name}",
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_arguments(parser)
+    own, beam_flags = parser.parse_known_args(argv)
+    options = PipelineOptions(beam_flags)
+    everything = options.get_all_options(drop_default=True, retain_unknown_options=True)
+    unknown = everything.keys() - PipelineOptions([]).get_all_options().keys()
+    if unknown:
+        raise UserError(f"unknown option: {' '.join(sorted('--' + name for name in unknown))}. See --help.")
+    return own, options
