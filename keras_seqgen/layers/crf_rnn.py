@@ -35,18 +35,19 @@ def mean_field(unary, filters, kernels, iterations):
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
 class CRFRNN(keras.layers.Layer):
-    """A fully connected conditional random field as a recurrent layer: labels of pixels that are near each other, and near
-    each other in colour, pull together.
+    """A fully connected conditional random field as a recurrent layer: labels of pixels that are near each other, and
+    near each other in colour, pull together.
 
         q = U;  T times:  p = softmax(q);  m = Ws s(p) + Wb b(p);  q = U - mu m
 
-    U are the logits, s and b the normalised Gaussian filters of the labels' probabilities: s over positions (theta_gamma,
-    an exact separable convolution), b over positions and colours together (theta_alpha, theta_beta, a permutohedral
-    lattice, built once per image and call). The L x L matrices Ws, Wb and mu act on the vector of labels of each pixel
-    and are trained. Ws = 3 I, Wb = 5 I and mu = -I at first: equal labels attract, different ones ignore each other.
+    U are the logits, s and b the normalised Gaussian filters of the labels' probabilities: s over positions
+    (theta_gamma, an exact separable convolution), b over positions and colours together (theta_alpha, theta_beta, a
+    permutohedral lattice, built once per image and call). The L x L matrices Ws, Wb and mu act on the vector of labels
+    of each pixel and are trained. Ws = 3 I, Wb = 5 I and mu = -I at first: equal labels attract, different ones ignore
+    each other.
 
-    The loss of the published training is a sum over pixels: with a mean its learning rates translate to about 2.5e-4 for
-    Ws and Wb and 2.5e-5 for mu (momentum 0.99). Train the network below first, without this layer.
+    The loss of the published training is a sum over pixels: with a mean its learning rates translate to about 2.5e-4
+    for Ws and Wb and 2.5e-5 for mu (momentum 0.99). Train the network below first, without this layer.
 
     Args:
         iterations: T of a call that does not say otherwise: 5 to train, 10 to test.
@@ -57,10 +58,10 @@ class CRFRNN(keras.layers.Layer):
             other backends than TensorFlow.
 
     Call: [logits (B, ..., L), image (B, ..., C) in 0..255] -> logits (B, ..., L), not normalised; "..." are height and
-    width, or depth, height and width of a volume, none of them fixed; any L >= 2 and C >= 1 (the lattice takes about nine
-    features, positions and channels together). `iterations=` overrides T. `mask` (B, ...), boolean: void pixels, where
-    it is false, neither give nor get messages, their logits come back unchanged. Computes in float32 at the least and
-    returns the layer's compute dtype. Gradients reach logits and weights; image and thetas are constants.
+    width, or depth, height and width of a volume, none of them fixed; any L >= 2 and C >= 1 (the lattice takes about
+    nine features, positions and channels together). `iterations=` overrides T. `mask` (B, ...), boolean: void pixels,
+    where it is false, neither give nor get messages, their logits come back unchanged. Computes in float32 at the least
+    and returns the layer's compute dtype. Gradients reach logits and weights; image and thetas are constants.
 
     Images are treated one after another: memory is that of one image, and its result does not depend on its batch.
 
@@ -94,7 +95,7 @@ class CRFRNN(keras.layers.Layer):
             None not in (a, b) and a != b for a, b in zip(logits[:-1], image[:-1], strict=True)
         ):
             raise ValueError(
-                f"`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. Received: shapes {input_shape}"
+                f"`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. Received: {input_shape}"
             )
         shape = (logits[-1], logits[-1])
         self.spatial_weights = self.add_weight(shape=shape, initializer=_scaled_identity(3.0), name="spatial_weights")

@@ -18,8 +18,8 @@ def normalised(apply, adjoint, values, mask=None):
         mask: boolean (B, ...) or `None`.
 
     Returns:
-        A function, (B, ..., L) -> (B, ..., L). Its gradient is its exact adjoint, with respect to x only: what F was made
-        from counts as fixed.
+        A function, (B, ..., L) -> (B, ..., L). Its gradient is its exact adjoint, with respect to x only: what F was
+        made from counts as fixed.
     """
 
     def keep(x):
@@ -80,9 +80,9 @@ def colour_filter(theta_position, theta_colour, image, values, mask=None, exact=
         theta_colour: in the image's unit.
         image: (B, ..., C).
         values, mask: as for `normalised`.
-        exact: sum over every pair of pixels: time and memory grow with the square of their number, so for images of a few
-            thousand. Otherwise a permutohedral lattice sums approximately and in linear time, for one image (B = 1) and
-            on the TensorFlow backend only.
+        exact: sum over every pair of pixels: time and memory grow with the square of their number, so for images of a
+            few thousand. Otherwise a permutohedral lattice sums approximately and in linear time, for one image (B = 1)
+            and on the TensorFlow backend only.
 
     Returns:
         As `normalised`.

@@ -17,7 +17,7 @@ class Lattice:
     """The vertices around one image's points, and the products of the filter.
 
         splat:  y = S' x          x (N, L) over points, y (M, L) over vertices, S (N, M) of barycentric weights
-        blur:   y = B_j y,        B_j y_v = y_v + 1/2 (y_(v + a_j) + y_(v - a_j)), j = 0 .. d, of the vertices that exist
+        blur:   y = B_j y,        B_j y_v = y_v + 1/2 (y_(v + a_j) + y_(v - a_j)), j = 0 .. d, where those exist
         slice:  S y
 
     so that `apply(x)` is S B_d .. B_0 S' x and `adjoint(x)`, each B_j being symmetric, S B_0 .. B_d S' x. Only the
@@ -55,7 +55,8 @@ class Lattice:
         return _product(slice_, _chain(reversed(blurs), _product(splat, values)))
 
     def _matrices(self):
-        """The sparse matrices, made once in each graph that asks: a sparse matrix cannot go from a loop to its gradient.
+        """The sparse matrices, made once in each graph that asks: a sparse matrix cannot go from a loop to its
+        gradient.
 
         The corners, weights and neighbours can, and take a quarter of the memory.
         """
