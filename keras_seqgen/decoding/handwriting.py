@@ -4,13 +4,16 @@ Rows of a batch never meet: each has its own text, bias, seed, limit and stop. B
 another shape, and sampling is chaotic: a difference in the last bit becomes another line. So
 
 - the noise of a point is a function of the row's seed and of the point's number (`noise`);
-- `_spare_rows` at the end of a batch fill the last tile of a matrix product, and the last vector of an array, where exp
+- `spare_rows` at the end of a batch fill the last tile of a matrix product, and the last vector of an array, where exp
   and its like are computed number by number and round otherwise; they also see to it that no product has a single row;
 - texts are padded in whole vectors.
 
 With these a row is the same alone and in a batch of up to 128, bit for bit, where TensorFlow multiplies with oneDNN
 (its default on CPUs with VNNI; TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a single thread. Without it, on a
 GPU and under XLA (`jit_compile`) rows agree until rounding tells them apart.
+
+A point of a single line is three products of a few rows and some 150 small operations, so what is the same at every
+step is computed before the loop.
 """
 
 from typing import Any, NamedTuple
@@ -19,12 +22,10 @@ import keras
 import tensorflow as tf
 
 from keras_seqgen.decoding.noise import point_noise
+from keras_seqgen.decoding.spare_rows import VECTOR, keep, spare_row_count, spare_rows
 from keras_seqgen.distributions import stroke_parameters, stroke_sample
 from keras_seqgen.layers import window_weights
 from keras_seqgen.models.handwriting import handwriting_graph, output_layer, recurrent_layers
-
-VECTOR = 16  # float32 numbers in the widest vector register (AVX-512)
-TILE = 3  # rows at the end of a matrix product that may be summed in another order than the rows before them
 
 
 class Pen(NamedTuple):
@@ -87,26 +88,30 @@ def one_step(model, stroke, cells, context):
     return raw, states, window[0] if window else None
 
 
-def past_the_end(phi, kappa, text_length):
+def past_the_end(text_length, positions):
     """The stop rule, row by row: phi(t, U + 1) > phi(t, u) for all 1 <= u <= U.
 
     It holds of itself where every kappa_k > U + 1, as each term of phi then grows with u up to U + 1. That is asked for
     too: far behind the text all of phi is 0 in float32.
 
     Args:
-        phi: (B, U + 1 or more), the weights of the positions 1, 2, ...
-        kappa: (B, K), the positions of the window's components.
         text_length: (B,) int32, each row's own U.
+        positions: the number of positions that the window weighs, U + 1 or more.
 
     Returns:
-        (B,) boolean.
+        A function of phi (B, positions), the weights of the positions 1, 2, ..., and kappa (B, K), the positions of the
+        window's components -> (B,) boolean.
 
     Source: Graves 2013, section 5.3.
     """
-    candidates = tf.sequence_mask(text_length + 1, tf.shape(phi)[1], phi.dtype)
-    best = tf.argmax(phi * candidates, axis=1, output_type=tf.int32)  # of equals the first: hence ">"
-    beyond = tf.reduce_min(kappa, axis=1) > tf.cast(text_length + 1, kappa.dtype)
-    return (best == text_length) | beyond
+    candidates = tf.sequence_mask(text_length + 1, positions, tf.float32)
+    behind = tf.cast(text_length + 1, tf.float32)
+
+    def rule(phi, kappa):
+        best = tf.argmax(phi * candidates, axis=1, output_type=tf.int32)  # of equals the first: hence ">"
+        return (best == text_length) | (tf.reduce_min(kappa, axis=1) > behind)
+
+    return rule
 
 
 def prime(model, pen, context, primer, length):
@@ -129,7 +134,7 @@ def prime(model, pen, context, primer, length):
     def body(t, stroke, cells):
         _, new, _ = one_step(model, stroke, cells, context)
         here = (t < length)[:, None]
-        return t + 1, tf.where(here, points[t], stroke), _keep(here, new, cells)
+        return t + 1, tf.where(here, points[t], stroke), keep(here, new, cells)
 
     steps = tf.reduce_max(length)
     _, stroke, cells = tf.while_loop(lambda t, *_: t < steps, body, [0, pen.stroke, pen.cells])
@@ -153,34 +158,32 @@ def sample(model, pen, context, lines, steps, freeze=False):
 
     Source: Graves 2013, sections 4.2, 5.3 and 5.4.
     """
-    length = None if context is None else tf.math.count_nonzero(lines.text, axis=1, dtype=tf.int32)
     room = -(-steps // VECTOR) * VECTOR
-    noise = tf.transpose(_spare_rows(point_noise(lines.seed, pen.drawn, room), VECTOR), [1, 0, 2])
+    noise = tf.transpose(spare_rows(point_noise(lines.seed, pen.drawn, room), VECTOR), [1, 0, 2])
     uniform, normal = noise[..., :2], noise[..., 2:]
-    bias, rows = _spare_rows(lines.bias, VECTOR), tf.shape(lines.bias)[0]
+    bias, rows = spare_rows(lines.bias, VECTOR), tf.shape(lines.bias)[0]
+    at_the_end = None if context is None else past_the_end(_text_length(lines), tf.shape(context)[1])
 
-    def body(t, active, pen, written):
-        raw, cells, window = one_step(model, pen.stroke, pen.cells, context)
-        finished = pen.finished
-        if window is not None:
-            phi, kappa = window
-            finished |= active & past_the_end(phi, kappa, length)
-        active = ~finished & (t < lines.limit)
-        here = active[:, None]
-        drawn = stroke_sample(stroke_parameters(_spare_rows(raw, VECTOR), bias), uniform[t], normal[t])[:rows]
-        stroke = tf.where(here, drawn, 0.0)
-        written = written.write(t, stroke)
+    def body(t, length, stroke, cells, written):
+        raw, new, window = one_step(model, stroke, cells, context)
+        if at_the_end is not None:
+            length = tf.where(at_the_end(*window), tf.minimum(length, t), length)
+        parameters = stroke_parameters(spare_rows(raw, VECTOR), bias)
+        drawn = stroke_sample(parameters, tf.gather(uniform, t), tf.gather(normal, t))[:rows]
+        drawn.set_shape(stroke.shape)
+        written = written.write(t, drawn)
         if freeze:
-            stroke, cells = tf.where(here, stroke, pen.stroke), _keep(here, cells, pen.cells)
-        return t + 1, active, Pen(stroke, pen.drawn + tf.cast(active, tf.int32), finished, cells), written
+            here = (t < length)[:, None]
+            drawn, new = tf.where(here, drawn, stroke), keep(here, new, cells)
+        return t + 1, length, drawn, new, written
 
-    def going_on(t, active, *_):
-        return (t < steps) & tf.reduce_any(active)
-
+    limit = tf.where(pen.finished, 0, tf.minimum(lines.limit, steps))
     written = tf.TensorArray(tf.float32, steps).unstack(tf.zeros(tf.concat([[steps], tf.shape(pen.stroke)], 0)))
-    before, active = pen.drawn, ~pen.finished & (lines.limit > 0)
-    _, _, pen, written = tf.while_loop(going_on, body, [0, active, pen, written])
-    return tf.transpose(written.stack(), [1, 0, 2]), pen.drawn - before, pen
+    _, length, stroke, cells, written = tf.while_loop(
+        lambda t, length, *_: t < tf.reduce_max(length), body, [0, limit, pen.stroke, pen.cells, written]
+    )
+    strokes = tf.where(tf.sequence_mask(length, steps)[:, :, None], tf.transpose(written.stack(), [1, 0, 2]), 0.0)
+    return strokes, length, Pen(stroke, pen.drawn + length, pen.finished | (length < limit), cells)
 
 
 def write(model, lines, pen=None, primer=None, primer_length=None, steps=None):
@@ -200,12 +203,13 @@ def write(model, lines, pen=None, primer=None, primer_length=None, steps=None):
     Source: Graves 2013, sections 4 and 5.
     """
     rows = tf.shape(lines.bias)[0]
-    spare = _spare_row_count(model)
+    cell = recurrent_layers(model)[0].cell
+    spare = spare_row_count(min(cell.units, 3 * getattr(cell, "components", cell.units)))  # the narrowest array of a step
     steps = tf.maximum(tf.reduce_max(lines.limit), 1) if steps is None else steps
     weights = [(variable, tf.convert_to_tensor(variable.value)) for variable in _step_variables(model)]
     with keras.StatelessScope(state_mapping=weights):  # the weights were read here, once, and not in every step
         lines, given, primer, primer_length = tf.nest.map_structure(
-            lambda x: _spare_rows(x, spare), (lines, pen, primer, primer_length)
+            lambda x: spare_rows(x, spare), (lines, pen, primer, primer_length)
         )
         at = start(model, rows + spare) if given is None else given
         context = None if lines.text is None else _one_hot(model, lines.text)
@@ -222,26 +226,14 @@ def _step_variables(model):
     return [variable for layer in layers for variable in layer.variables]
 
 
+def _text_length(lines):
+    """(B,) int32, each row's own U."""
+    return tf.math.count_nonzero(lines.text, axis=1, dtype=tf.int32)
+
+
 def _one_hot(model, text):
     """(B, U) ids -> (B, V, C), V being the next multiple of `VECTOR` above U."""
     width = tf.shape(text)[1]
     text = tf.pad(text, [[0, 0], [0, VECTOR - width % VECTOR]])
     cell = recurrent_layers(model)[0].cell
     return tf.one_hot(text - 1, cell.state_size[2], dtype=cell.compute_dtype)
-
-
-def _spare_row_count(model):
-    """Enough to fill the last tile of a product and the last vector of the narrowest array in the cells."""
-    cell = recurrent_layers(model)[0].cell
-    narrowest = min(cell.units, 3 * getattr(cell, "components", cell.units))
-    return max(TILE, -(-(VECTOR - 1) // narrowest))
-
-
-def _spare_rows(x, count):
-    """Append `count` rows of zeros; `None` stays `None`."""
-    return None if x is None else tf.pad(x, [[0, count]] + [[0, 0]] * (x.shape.rank - 1))
-
-
-def _keep(here, new, old):
-    """The new states of the rows `here` (B, 1), the old states of the others."""
-    return [tf.where(here, n, o) for n, o in zip(new, old, strict=True)]
