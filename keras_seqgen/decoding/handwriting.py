@@ -204,7 +204,8 @@ def write(model, lines, pen=None, primer=None, primer_length=None, steps=None):
     """
     rows = tf.shape(lines.bias)[0]
     cell = recurrent_layers(model)[0].cell
-    spare = spare_row_count(min(cell.units, 3 * getattr(cell, "components", cell.units)))  # the narrowest array of a step
+    narrowest = min(cell.units, 3 * getattr(cell, "components", cell.units))
+    spare = spare_row_count(narrowest)
     steps = tf.maximum(tf.reduce_max(lines.limit), 1) if steps is None else steps
     weights = [(variable, tf.convert_to_tensor(variable.value)) for variable in _step_variables(model)]
     with keras.StatelessScope(state_mapping=weights):  # the weights were read here, once, and not in every step

@@ -35,54 +35,54 @@ def mean_field(unary, filters, kernels, iterations):
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
 class CRFRNN(keras.layers.Layer):
-    """A fully connected conditional random field as a recurrent layer: labels of pixels that are near each other, and
-    near each other in colour, pull together.
+    """Labels pull at the labels of pixels nearby and of pixels nearby in place and colour: a fully connected CRF.
 
-        q = U;  T times:  p = softmax(q);  m = Ws s(p) + Wb b(p);  q = U - mu m
+        q = U
+        T times:  p = softmax(q),  m = Ws s(p) + Wb b(p),  q = U - mu m
 
-    U are the logits, s and b the normalised Gaussian filters of the labels' probabilities: s over positions
-    (theta_gamma, an exact separable convolution), b over positions and colours together (theta_alpha, theta_beta, a
-    permutohedral lattice, built once per image and call). The L x L matrices Ws, Wb and mu act on the vector of labels
-    of each pixel and are trained. Ws = 3 I, Wb = 5 I and mu = -I at first: equal labels attract, different ones ignore
-    each other.
+    U are the logits. s and b are normalised Gaussian filters of the labels' probabilities: s over positions
+    (theta_gamma, an exact separable convolution), b over positions and colours (theta_alpha and theta_beta, a
+    permutohedral lattice, built once per image and call). The L x L matrices Ws, Wb and mu act on each pixel's vector
+    of labels and are trained. At first Ws = 3 I, Wb = 5 I and mu = -I: equal labels attract each other, different ones
+    do nothing.
 
-    The loss of the published training is a sum over pixels: with a mean its learning rates translate to about 2.5e-4
-    for Ws and Wb and 2.5e-5 for mu (momentum 0.99). Train the network below first, without this layer.
+    The published loss is a sum over pixels. With a mean its learning rates translate to about 2.5e-4 for Ws and Wb and
+    2.5e-5 for mu (momentum 0.99). Train the network below first, without this layer.
 
     Args:
-        iterations: T of a call that does not say otherwise: 5 to train, 10 to test.
-        theta_alpha: reach of the colour filter in pixels.
-        theta_beta: tolerance of the colour filter, in the image's unit (0..255).
-        theta_gamma: reach of the position filter in pixels.
-        exact: the colour filter by brute force over all pairs of pixels, for images of a few thousand pixels and for
+        iterations: T of the calls that do not say: 5 to train, 10 to test.
+        theta_alpha: reach of the colour filter, in pixels.
+        theta_beta: its tolerance in colour, in the image's unit (0..255).
+        theta_gamma: reach of the position filter, in pixels.
+        exact: the colour filter by brute force over all pairs of pixels: for images of a few thousand pixels, and for
             other backends than TensorFlow.
 
-    Call: [logits (B, ..., L), image (B, ..., C) in 0..255] -> logits (B, ..., L), not normalised; "..." are height and
-    width, or depth, height and width of a volume, none of them fixed; any L >= 2 and C >= 1 (the lattice takes about
-    nine features, positions and channels together). `iterations=` overrides T. `mask` (B, ...), boolean: void pixels,
-    where it is false, neither give nor get messages, their logits come back unchanged. Computes in float32 at the least
-    and returns the layer's compute dtype. Gradients reach logits and weights; image and thetas are constants.
+    Call: [logits (B, ..., L), image (B, ..., C) in 0..255] -> logits (B, ..., L), not normalised. "..." are height and
+    width, or a volume's depth, height and width, none of them fixed. Any number of labels; channels and axes together
+    make up to about nine features. `iterations=` overrides T. `mask` (B, ...), boolean: void pixels, where it is false,
+    send and receive nothing, and their logits come back unchanged. Computed in float32 at the least, returned in the
+    compute dtype. Gradients reach logits and weights; image and thetas are constants.
 
-    Images are treated one after another: memory is that of one image, and its result does not depend on its batch.
+    The images of a batch are treated one after another: the memory is that of one, and its result its own alone.
 
     Raises:
         ValueError: a theta or T is out of range; the inputs' sizes differ; in eager mode, an input is not finite, or an
-            image spans too many cells of the lattice. In a graph the result of such an image, and only its, is NaN.
+            image spans too many cells of the lattice. In a graph such an image's result is NaN, and no other's is.
         NotImplementedError: on another backend than TensorFlow, unless `exact`.
 
     Example:
 
-        >>> crf = CRFRNN(theta_alpha=160.0, theta_beta=3.0, theta_gamma=3.0)
+        >>> crf = CRFRNN(iterations=5)
         >>> refined = crf([logits, image], iterations=10)
 
-    Differs: the published code truncates nothing in s but computes it on a lattice, approximately; here it is exact.
+    Differs: the published code approximates s, too, on a lattice.
 
     Source: Zheng et al. 2015 (arXiv 1502.03240), section 4; Kraehenbuehl and Koltun 2011 (arXiv 1210.5644).
     """
 
     def __init__(self, iterations=5, theta_alpha=160.0, theta_beta=3.0, theta_gamma=3.0, exact=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.iterations = _count(iterations)
+        self.iterations = whole("iterations", iterations)
         self.theta_alpha = positive("theta_alpha", theta_alpha)
         self.theta_beta = positive("theta_beta", theta_beta)
         self.theta_gamma = positive("theta_gamma", theta_gamma)
@@ -92,34 +92,41 @@ class CRFRNN(keras.layers.Layer):
     def build(self, input_shape):
         logits, image = input_shape
         if len(logits) != len(image) or any(
-            None not in (a, b) and a != b for a, b in zip(logits[:-1], image[:-1], strict=True)
+            None not in pair and pair[0] != pair[1] for pair in zip(logits[:-1], image[:-1], strict=True)
         ):
             raise ValueError(
-                f"`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. Received: {input_shape}"
+                "`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. "
+                f"Received: shapes {logits} and {image}"
             )
-        shape = (logits[-1], logits[-1])
-        self.spatial_weights = self.add_weight(shape=shape, initializer=_scaled_identity(3.0), name="spatial_weights")
-        self.bilateral_weights = self.add_weight(
-            shape=shape, initializer=_scaled_identity(5.0), name="bilateral_weights"
-        )
-        self.compatibility = self.add_weight(shape=shape, initializer=_scaled_identity(-1.0), name="compatibility")
+        self.spatial_weights = self._add_matrix("spatial_weights", logits[-1], 3.0)
+        self.bilateral_weights = self._add_matrix("bilateral_weights", logits[-1], 5.0)
+        self.compatibility = self._add_matrix("compatibility", logits[-1], -1.0)
+
+    def _add_matrix(self, name, labels, diagonal):
+        return self.add_weight(shape=(labels, labels), initializer=keras.initializers.Identity(diagonal), name=name)
 
     def call(self, inputs, mask=None, iterations=None):
-        iterations = self.iterations if iterations is None else _count(iterations)
+        iterations = self.iterations if iterations is None else whole("iterations", iterations)
         logits, image = inputs
         tensors = pixel_tensors(self.compute_dtype, mask, logits=logits, image=image)
-        weights = (
-            ops.cast(w, tensors["logits"].dtype)
-            for w in (self.compatibility, self.spatial_weights, self.bilateral_weights)
-        )
-        mu, Ws, Wb = weights
-        # Vectors of labels are rows here, columns in the paper.
-        kernels = [ops.transpose(ops.matmul(mu, W)) for W in (Ws, Wb)]
+
+        def matrix(weight):
+            return ops.cast(weight, tensors["logits"].dtype)
+
+        # A pixel's labels are a row here, a column in the paper: its matrices are transposed and act from the right.
+        kernels = [
+            ops.transpose(ops.matmul(matrix(self.compatibility), matrix(weight)))
+            for weight in (self.spatial_weights, self.bilateral_weights)
+        ]
 
         def infer(logits, image, mask=None):
             spatial = position_filter(self.theta_gamma, logits, mask)
             bilateral = colour_filter(self.theta_alpha, self.theta_beta, image, logits, mask, self.exact)
-            return mean_field(logits, [spatial, bilateral], kernels, iterations)
+            if mask is None:
+                return mean_field(logits, [spatial, bilateral], kernels, iterations)
+            real = mask[..., None]  # a void logit may be NaN, and 0 NaN = NaN would reach the weights' gradients
+            unary = ops.where(real, logits, ops.zeros_like(logits))
+            return ops.where(real, mean_field(unary, [spatial, bilateral], kernels, iterations), logits)
 
         return ops.cast(map_images(infer, tensors, self.exact), self.compute_dtype)
 
@@ -131,11 +138,7 @@ class CRFRNN(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _count(iterations):
-    if not isinstance(iterations, int) or iterations < 0:
-        raise ValueError(f"`iterations` must be a whole number, 0 or more. Received: iterations={iterations}")
-    return iterations
-
-
-def _scaled_identity(factor):
-    return keras.initializers.Identity(factor)
+def whole(name, value):
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"`{name}` must be a whole number, 0 or more. Received: {name}={value}")
+    return value

@@ -1,0 +1,95 @@
+"""Training speed of a language model: a peephole layer against `keras.layers.LSTM` and, where it is installed, PyTorch.
+
+python -m benchmarks.language [--rounds N]
+
+Every rival embeds 1000 wide, runs one layer of 1000 cells and a full softmax, carries its state from batch to batch and
+takes the same optimiser: one update of the sizes of `char-ptb` (but for the embedding) and of `word-ptb`. The Keras
+model is compiled as `compile` does when it is not told otherwise, and without XLA too. PyTorch is no dependency of the
+project: `pip install torch` first, or its rows are left out.
+"""
+
+import argparse
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+
+import keras
+import numpy as np
+
+from benchmarks.timing import measure_in_turn, ratio
+from keras_seqgen.losses import TokenLoss
+from keras_seqgen.models.language import language_model
+
+H = 1000
+CASES = {
+    "characters": {"vocabulary": 50, "batch_size": 64, "length": 100, "optimizer": "Adam", "rate": 1e-3},
+    "words": {"vocabulary": 10_000, "batch_size": 20, "length": 50, "optimizer": "SGD", "rate": 0.05},
+}
+
+
+def own_step(case, tokens):
+    """A function that makes one update of this project's model."""
+    V, B, T = case["vocabulary"], case["batch_size"], case["length"]
+    model = language_model(V, H, 1, embedding=H, batch_size=B)
+    model.compile(_optimizer(case), TokenLoss(), jit_compile=False)
+    inputs = {"tokens": tokens[:, :-1], "fresh": np.zeros(B, bool)}
+    return lambda: model.train_on_batch(inputs, tokens[:, 1:], np.ones((B, T), "float32"))
+
+
+def keras_step(case, tokens, **compile_options):
+    """A function that makes one update of a stock Keras model."""
+    V, B = case["vocabulary"], case["batch_size"]
+    inputs = keras.Input(batch_shape=(B, None), dtype="int32")
+    x = keras.layers.Embedding(V + 1, H)(inputs)
+    x = keras.layers.LSTM(H, return_sequences=True, stateful=True)(x)
+    model = keras.Model(inputs, keras.layers.Dense(V + 1)(x))
+    model.compile(_optimizer(case), keras.losses.SparseCategoricalCrossentropy(from_logits=True), **compile_options)
+    return lambda: model.train_on_batch(tokens[:, :-1], tokens[:, 1:])
+
+
+def torch_step(case):
+    """A function that makes one update of a PyTorch model, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.torch_language"]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    worker.stdin.write(json.dumps({**case, "units": H}) + "\n")
+
+    def run():
+        worker.stdin.write("\n")
+        return float(worker.stdout.readline())
+
+    return run
+
+
+def _optimizer(case):
+    return getattr(keras.optimizers, case["optimizer"])(case["rate"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    results = {}
+    for name, case in CASES.items():
+        B, T = case["batch_size"], case["length"]
+        tokens = np.random.default_rng(0).integers(1, case["vocabulary"] + 1, (B, T + 1)).astype("int32")
+        rivals = {
+            "keras_seqgen": own_step(case, tokens),
+            "keras": keras_step(case, tokens),
+            "keras, jit_compile=False": keras_step(case, tokens, jit_compile=False),
+        }
+        if importlib.util.find_spec("torch"):
+            rivals["torch"] = torch_step(case)
+        seconds = measure_in_turn(rivals, rounds)
+        results[name] = {
+            "tokens/s": {rival: round(B * T / statistics.median(times)) for rival, times in seconds.items()},
+            "speed of keras_seqgen over": {
+                rival: round(ratio(seconds, rival, "keras_seqgen"), 3) for rival in list(seconds)[1:]
+            },
+        }
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
