@@ -13,19 +13,22 @@ from typing import Any
 import numpy as np
 
 from keras_seqgen.data.text_stream import TokenStream
-from keras_seqgen.data.vocabulary import END, Vocabulary
+from keras_seqgen.data.vocabulary import END, NormalForm, Vocabulary
 from keras_seqgen.errors import UserError
 
 _OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open, b"BZ": bz2.open}
 
 
-def read_sentences(path: str | Path, kind: str, split: str = "train") -> Iterator[list[str]]:
-    """The lines of a text, in NFC, as lists of tokens.
+def read_sentences(
+    path: str | Path, kind: str, split: str = "train", normalization: NormalForm | None = "NFC"
+) -> Iterator[list[str]]:
+    """The lines of a text as lists of tokens.
 
     Args:
         path: A file (plain, gz, xz or bz2; UTF-8), "-" for standard input, or a folder that `prepare text` wrote.
         kind: "word": what stands between blanks; "character": each character.
         split: Of a folder.
+        normalization: The Unicode form that a file's lines are brought to; `None` leaves them as they are.
 
     Raises:
         UserError: it cannot be read, is not UTF-8, or is a folder of another kind of tokens.
@@ -40,7 +43,8 @@ def read_sentences(path: str | Path, kind: str, split: str = "train") -> Iterato
     try:
         with _open(path) as file:
             for number, line in enumerate(file, start=1):
-                text = unicodedata.normalize("NFC", line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                text = text if normalization is None else unicodedata.normalize(normalization, text)
                 yield text.split() if kind == "word" else list(text.rstrip("\r\n"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}, line {number}: it is not UTF-8 ({error.reason})") from error

@@ -57,7 +57,8 @@ def score(arguments) -> int:
     """Prints how likely each line of a file is."""
     scorer: Any = _load(arguments, "text_score", "TextScorer")
     words = scorer.vocabulary.kind == "word"
-    tokens = read_sentences(arguments.file, "word" if words else "character")
+    kind = "word" if words else "character"
+    tokens = read_sentences(arguments.file, kind, normalization=scorer.vocabulary.normalization)
     sentences = [(" " if words else "").join(sentence) for sentence in tokens]
     if not sentences:
         raise UserError(f"{arguments.file} is empty: it should have a sentence on each line")

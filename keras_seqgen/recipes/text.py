@@ -14,7 +14,8 @@ class TextRecipe:
     """One way to train a language model.
 
     Attributes:
-        units, depth, cell, embedding, tied, gradient_clip: the network; see `models.language.language_model`.
+        units, depth, cell, embedding, tied, gradient_clip, table_stddev: the network; see
+            `models.language.language_model`.
         dropout_tokens, dropout_input, dropout_hidden, dropout_output: see there.
         dropout_recurrent: fraction of the recurrent weights dropped at each update (`layers.WeightDrop`).
         scheduled_sampling: the share of inputs that the network draws itself at the end of the run, rising over
@@ -44,6 +45,7 @@ class TextRecipe:
     embedding: int = 0
     tied: bool = False
     gradient_clip: float = 1.0
+    table_stddev: float = 0.3
     dropout_tokens: float = 0.0
     dropout_input: float = 0.0
     dropout_hidden: float = 0.0
@@ -93,7 +95,7 @@ class TextRecipe:
         keras.utils.set_random_seed(self.seed)
         vocabulary = Vocabulary.load(Path(data) / "vocabulary.json")
         network: tuple[str, ...] = ("units", "depth", "cell", "embedding", "tied", "batch_size", "scheduled_sampling")
-        network += ("dropout_tokens", "dropout_input", "dropout_hidden", "dropout_output")
+        network += ("table_stddev", "dropout_tokens", "dropout_input", "dropout_hidden", "dropout_output")
         sizes = {name: getattr(self, name) for name in network}
         sizes["gradient_clip"] = self.gradient_clip or None
         sizes["sampling_ramp"] = self.updates or 1

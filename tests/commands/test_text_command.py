@@ -167,6 +167,19 @@ def test_score(run, exported, loaded, tmp_path, capsys):
     assert err.startswith("3 sentences, 13 tokens, perplexity ")
 
 
+def test_score_reads_the_form_that_the_vocabulary_has(run, tmp_path, capsys):
+    decomposed = "cafe\u0301"
+    (tmp_path / "lines.txt").write_text(decomposed, encoding="utf-8")
+    for form, length in ((None, 5), ("NFC", 4)):
+        characters = sorted({*"abcef \n\u0301\u00e9"})
+        folder = tmp_path / str(form)
+        save_recipe(override(find_recipe("char-ptb"), ["units=4"]), "char-ptb", folder)
+        Vocabulary(characters, normalization=form).save(folder / "vocabulary.json")
+        language_model(len(characters), 4, 1).save(folder / "best.keras")
+        text.score(options(folder=str(folder), file=str(tmp_path / "lines.txt"), json=True))
+        assert [len(row["text"]) for row in json.loads(capsys.readouterr().out)["sentences"]] == [length]
+
+
 def test_score_refuses(run, tmp_path):
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(UserError, match="is empty: it should have a sentence on each line"):
