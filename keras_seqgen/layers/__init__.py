@@ -1,7 +1,9 @@
-"""Keras layers, in keras.ops alone: they run on every Keras backend."""
+"""Keras layers, in keras.ops: they run on every Keras backend, but for the permutohedral lattice (TensorFlow)."""
 
 from keras_seqgen.layers.carried_state import CarriedState
 from keras_seqgen.layers.clipped_relu import clipped_relu
+from keras_seqgen.layers.crf_rnn import CRFRNN
+from keras_seqgen.layers.gaussian_filter import GaussianFilter
 from keras_seqgen.layers.gradient_clip import GradientClip, clip_gradient
 from keras_seqgen.layers.lengths import LengthMask, sequence_lengths
 from keras_seqgen.layers.one_hot import OneHot
@@ -15,8 +17,10 @@ from keras_seqgen.layers.window_attention import window_weights
 from keras_seqgen.layers.window_lstm import WindowLSTM, WindowLSTMCell
 
 __all__ = [
+    "CRFRNN",
     "AdaptiveWeightNoise",
     "CarriedState",
+    "GaussianFilter",
     "GradientClip",
     "LengthMask",
     "OneHot",

@@ -88,6 +88,7 @@ class CRFRNN(keras.layers.Layer):
         self.theta_gamma = positive("theta_gamma", theta_gamma)
         self.exact = exact
         self.supports_jit = exact  # XLA has no lattice
+        self.supports_masking = True
 
     def build(self, input_shape):
         logits, image = input_shape

@@ -196,6 +196,7 @@ class GaussianFilter(keras.layers.Layer):
         self.theta_colour = None if theta_colour is None else positive("theta_colour", theta_colour)
         self.exact = exact
         self.supports_jit = exact or theta_colour is None  # XLA has no lattice
+        self.supports_masking = True
 
     def call(self, inputs, mask=None):
         if self.theta_colour is None:

@@ -2,15 +2,18 @@
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from keras_seqgen.layers.permutohedral import enclosing_simplex
 
-# oneDNN's sparse product takes a third of the time of TensorFlow's own on a CPU. Eager mode uses it anyway, graphs only
-# where this variable says so. A program that runs an exported model without this package has to set it for itself.
+# oneDNN's sparse product takes a third of the time of TensorFlow's own on a CPU, and a whole CRF well under half. Eager
+# mode uses it anyway, graphs only where this variable says so. It is read when a graph is about to run, so here, after
+# TensorFlow's import, is early enough. Whoever has set it keeps what they set. A program that runs an exported model
+# without this package, such as TensorFlow Serving, has to set it for itself.
 os.environ.setdefault("TF_ENABLE_ONEDNN_SPMM", "1")
 
-MAX_CELLS = 2**62
+MAX_CELLS = 2**62  # below it no key overflows an int64
 
 
 class Lattice:
@@ -27,7 +30,8 @@ class Lattice:
         features: (d, N), d known before the graph runs. No gradient reaches them.
 
     Raises:
-        ValueError: in eager mode, the points span more than 2^62 lattice cells. In a graph the results are NaN.
+        ValueError: in eager mode, the points span more than 2^62 lattice cells, or lie so far from the origin that
+            their dtype cannot say where in a cell. In a graph the results are NaN.
 
     Source: Adams, Baek and Davis 2010. Neighbours are found by sorted keys instead of a hash table.
     """
@@ -37,9 +41,9 @@ class Lattice:
         keys, strides, fits = pack(origin, rank)
         if tf.executing_eagerly() and not fits:
             raise ValueError(
-                "The image must be finite and span fewer than 2^62 cells of the lattice: scale it, take larger thetas "
-                f"or fewer channels. Received: {features.shape[0]} features from {tf.reduce_min(features, 1).numpy()} "
-                f"to {tf.reduce_max(features, 1).numpy()}, in units of their thetas."
+                "The image must be finite, near 0 and span fewer than 2^62 cells of the lattice: scale it, take larger "
+                f"thetas or fewer channels. Received: {features.shape[0]} features from "
+                f"{tf.reduce_min(features, 1).numpy()} to {tf.reduce_max(features, 1).numpy()}, in units of the thetas"
             )
         self.corners, vertices = number(keys)
         self.weights = tf.where(fits, weights, tf.constant(float("nan"), weights.dtype))
@@ -83,16 +87,18 @@ def pack(origin, rank):
     Returns:
         keys: a list of D int64 vectors (N,): those of vertex 0 .. d of each point's simplex.
         strides: (d,) int64. One step along axis j, that is c - e_j, is -strides[j]; along axis d it is 0.
-        fits: a boolean scalar: whether the keys stay below `MAX_CELLS`.
+        fits: a boolean scalar: whether every coordinate is a number, with three bits left for the place within a cell,
+            and the keys stay below `MAX_CELLS`.
     """
     D = origin.shape[0]
     digits = tf.cast(origin[:-1], tf.int64)
-    low = tf.reduce_min(digits, axis=1, keepdims=True) - 2  # c is origin or origin - 1; then one step more
-    sizes = tf.reduce_max(digits, axis=1) - low[:, 0] + 2
-    fits = tf.reduce_prod(tf.cast(sizes, tf.float64)) < MAX_CELLS
-    fits &= tf.reduce_all(tf.math.is_finite(origin))
+    # c is origin or origin - 1; then one step more. Fractions have their least on a GPU, 64-bit integers have not.
+    low = tf.cast(tf.reduce_min(origin[:-1], axis=1), tf.int64) - 2
+    sizes = tf.cast(tf.reduce_max(origin[:-1], axis=1), tf.int64) - low + 2
+    exact = tf.abs(origin) < 1 / (8 * np.finfo(origin.dtype.as_numpy_dtype).eps)  # false for NaN
+    fits = tf.reduce_all(exact) & (tf.reduce_prod(tf.cast(sizes, tf.float64)) < MAX_CELLS)
     strides = tf.math.cumprod(sizes, exclusive=True, reverse=True)
-    keys = [tf.reduce_sum((digits - low) * strides[:, None], axis=0)]
+    keys = [tf.reduce_sum((digits - low[:, None]) * strides[:, None], axis=0)]
     ranks, steps = tf.unstack(rank[:-1]), tf.unstack(strides)
     for k in range(1, D):
         step = tf.zeros_like(keys[0])

@@ -3,6 +3,14 @@
 By the conventions of TensorFlow Serving every input has the batch as its first dimension; a row's result depends on
 that row alone: each picture is labelled by itself, whatever the sizes of the others. A row that cannot be labelled does
 not fail the batch: its `error` says why, and its height and width are 0. Else `error` is the empty string.
+
+All operations are TensorFlow's own, none calls Python; a server that has them needs nothing else. On a CPU, set
+TF_ENABLE_ONEDNN_SPMM=1 in the server's environment: the CRF then takes less than half the time.
+
+Without a GPU kernel are, once for each picture and before the network: `DecodeImage`, `ExtractJpegShape`, `DecodeRaw`,
+`Substr` and `StringJoin`, which read files, and whatever else holds strings: files and errors. The network, the lattice
+and the mean-field steps have kernels for a GPU. TensorFlow keeps 32-bit whole numbers on the host there: sizes, and,
+while a picture's lattice is built, the numbers of its vertices (`InvertPermutation`, `TensorScatterUpdate`, sums).
 """
 
 import json
