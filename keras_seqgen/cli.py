@@ -6,7 +6,7 @@ import os
 import sys
 
 from keras_seqgen import __version__
-from keras_seqgen.arguments import data, handwriting, segmentation, text, training
+from keras_seqgen.arguments import data, handwriting, recognition, segmentation, serving, text, training
 from keras_seqgen.arguments.form import Parser
 from keras_seqgen.errors import UserError
 
@@ -20,6 +20,9 @@ COMMANDS = (
     text.score,
     text.ngram,
     segmentation.segment,
+    recognition.recognise,
+    recognition.tune,
+    serving.serve,
     data.show,
     training.demo,
 )

@@ -11,7 +11,8 @@ from keras_seqgen.commands.serving import meets
 from keras_seqgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ["prepare", "train", "evaluate", "export", "write", "sample", "score", "ngram", "segment", "show", "demo"]
+COMMANDS = ["prepare", "train", "evaluate", "export", "serve", "write", "sample", "score", "ngram", "segment"]
+COMMANDS += ["recognise", "tune", "show", "demo"]
 
 
 def test_help_answers_in_under_a_second():

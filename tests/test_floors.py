@@ -13,8 +13,9 @@ FLOORS = {
     **dict.fromkeys(("losses", "metrics", "models"), 2),
     **dict.fromkeys(("training", "decoding", "viz"), 3),
     **dict.fromkeys(("serving", "recipes"), 4),
-    **dict.fromkeys(("commands", "arguments"), 5),
-    "cli": 6,
+    **dict.fromkeys(("server", "client"), 5),
+    **dict.fromkeys(("commands", "arguments"), 6),
+    "cli": 7,
 }
 TENSORFLOW_ALONE = {"lattice_filter.py"}  # keras.ops has no sparse products; the lattice's size depends on the picture
 ANYBODY = {"errors"}  # no floor: imports nothing, and everyone may import it
@@ -66,11 +67,13 @@ def test_what_each_floor_may_import_from_outside(path):
     here = path.relative_to(ROOT / "keras_seqgen").parts[0].removesuffix(".py")
     outside = {top_level(module) for module in imports(path)}
     assert "apache_beam" not in outside
-    assert "pipelines" not in outside or FLOORS.get(here) == 5, "only commands call the pipelines"
+    assert "pipelines" not in outside or FLOORS.get(here) == 6, "only commands call the pipelines"
     if here in ("layers", "models"):
         libraries = outside - set(sys.stdlib_module_names)
         libraries -= {"tensorflow"} if path.name in TENSORFLOW_ALONE else set()
         assert libraries <= {"keras", "numpy", "keras_seqgen"}, f"{name(path)} runs on every Keras backend"
+    if here in ("server", "client"):
+        assert "keras" not in outside, f"{name(path)} needs SavedModels alone"
     if here == "data":
         assert not outside & {"keras", "tensorflow_probability"}
 

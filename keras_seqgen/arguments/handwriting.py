@@ -12,11 +12,13 @@ def write(commands):
         """
 "a line of ink" -o line.svg
 "a line of ink" "and the next" --bias 0.5 --seed 7 -o page.pdf
+"by a server" --server localhost:8501 -o line.svg
 "in my own hand" --prime sample.inkml --prime-text "what the sample says" -o line.png
 """,
     )
     command.add_argument("text", nargs="+", metavar="TEXT", help="a line; several lines make a page")
     command.add_argument("--model", metavar="FOLDER", help="an exported model (default: what saved_models/ holds)")
+    command.add_argument("--server", metavar="HOST", help="ask a server (`serve`); --model is its name for the model")
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="ends in .svg, .png, .pdf or .json")
     command.add_argument("--bias", type=float, default=1.0, metavar="B", help="0: as varied as the data; more: neater")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="another number, another sample")

@@ -42,13 +42,9 @@ def write(arguments) -> int:
     from keras_seqgen.viz.ink import check_suffix, save_ink
 
     check_suffix(arguments.output)
-    model = arguments.model or default_model("handwriting")
     primer = _read_primer(arguments.prime, arguments.prime_text) if arguments.prime or arguments.prime_text else None
-    import_tensorflow()
-    from keras_seqgen.serving import SavedHandwriting
-
-    writer = SavedHandwriting(model)
-    if primer:
+    writer = _remote_writer(arguments) if arguments.server else _local_writer(arguments)
+    if primer and not arguments.server:  # a server does not tell the unit of its model's data
         primer = _in_unit_of(writer.folder, primer[0]), primer[1]
     texts = arguments.text
     seeds = [arguments.seed + number for number in range(len(texts))]
@@ -61,8 +57,23 @@ def write(arguments) -> int:
     print(arguments.output, file=sys.stderr)
     if arguments.json:
         points = [len(line) for line in lines]
-        print_json({"file": arguments.output, "model": str(writer.folder), "texts": texts, "points": points})
+        model = writer.url if arguments.server else str(writer.folder)
+        print_json({"file": arguments.output, "model": model, "texts": texts, "points": points})
     return 0
+
+
+def _local_writer(arguments):
+    model = arguments.model or default_model("handwriting")
+    import_tensorflow()
+    from keras_seqgen.serving import SavedHandwriting
+
+    return SavedHandwriting(model)
+
+
+def _remote_writer(arguments):
+    from keras_seqgen.client import RemoteHandwriting
+
+    return RemoteHandwriting(arguments.server, arguments.model or "handwriting")
 
 
 def evaluate_model(folder: str, data: str, split: str) -> dict:

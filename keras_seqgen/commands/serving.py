@@ -12,21 +12,28 @@ from keras_seqgen.recipes import load_recipe
 
 
 def export(arguments) -> int:
-    """Writes the next version of a SavedModel; 1 where the run does not meet `--require`."""
+    """Writes the next version of a SavedModel and names it in models.config; 1 where the run does not meet `--require`.
+
+    A version that met `--require` takes the label `stable`.
+    """
     run = Path(arguments.folder)
     name, recipe = load_recipe(run)
     if not (run / "best.keras").exists():
         raise UserError(f"{run} has no best.keras yet: train for at least one epoch")
     card = _read_card(arguments.card) if arguments.card else None
     register_classes()
+    from keras_seqgen.serving.models_config import record_version
     from keras_seqgen.training.callbacks import read_log
 
     best = _best_epoch(read_log(run / "log.csv"), recipe.monitor)
     if arguments.require and not meets(arguments.require, best):
-        print(f"keras-seqgen export: not exported: the best epoch of {run} has {best}", file=sys.stderr)
+        have = ", ".join(f"{name} {value:g}" for name, value in best.items())
+        why = f"the best epoch of {run} does not meet --require '{arguments.require}': {have}"
+        print(f"keras-seqgen export: not exported: {why}", file=sys.stderr)
         return 1
     text = (card or _default_card(run, arguments.to, name, recipe)) + _numbers(best)
     version = commands_of(recipe.system).export_run(run, recipe, arguments.to, text)
+    record_version(version, stable=bool(arguments.require))
     print(version, file=sys.stderr)
     if arguments.json:
         print_json({"model": str(version), "recipe": name, "best": best})

@@ -7,10 +7,12 @@ from pathlib import Path
 from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.errors import UserError
 
+_HOMES = {"ink-recognition": "recognition"}  # a system whose commands are in a module of another name
+
 
 def commands_of(system: str):
     """The module with `evaluate_run`, `evaluate_model` and `export_run` of a system."""
-    return importlib.import_module(f"keras_seqgen.commands.{system}")
+    return importlib.import_module(f"keras_seqgen.commands.{_HOMES.get(system, system)}")
 
 
 def system_of(model: str | Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes.handwriting import HandwritingRecipe
+from keras_seqgen.recipes.recognition import RECOGNITION_RECIPES
 from keras_seqgen.recipes.segmentation import SEGMENTATION_RECIPES
 from keras_seqgen.recipes.text import TextRecipe
 
@@ -20,13 +21,14 @@ _CHARACTERS = TextRecipe(
     goal="1.32 bits per character (Graves 2013, table 1)",
 )
 _WORDS = TextRecipe(
+    table_stddev=0.05,
     optimizer="sgd",
     learning_rate=0.05,  # of 20 rows: 1 for the mean over the rows, as in Zaremba et al. 2014
     clip_norm=5.0,
     batch_size=20,
-    length=50,
-    updates=5_600,
-    steps_per_epoch=465,
+    length=20,
+    updates=14_000,
+    steps_per_epoch=2_000,
     goal="perplexity 138 (Graves 2013, table 1)",
 )
 
@@ -70,7 +72,7 @@ RECIPES = {
     ),
     "word-ptb": _WORDS,
     "word-ptb-noise": dataclasses.replace(
-        _WORDS, weight_noise="fixed", updates=11_200, goal="perplexity 126 (Graves 2013, table 1)"
+        _WORDS, weight_noise="fixed", updates=28_000, goal="perplexity 126 (Graves 2013, table 1)"
     ),
     "word-ptb-modern": TextRecipe(
         units=650,
@@ -99,7 +101,6 @@ RECIPES = {
     "char-lstm": TextRecipe(
         units=512,
         depth=2,
-        cell="lstm",
         embedding=64,
         dropout_hidden=0.1,
         dropout_output=0.1,
@@ -118,6 +119,7 @@ RECIPES = {
         goal="a line that can be read",
     ),
     **SEGMENTATION_RECIPES,
+    **RECOGNITION_RECIPES,
 }
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from keras_seqgen.serving.batching import BATCHING_PARAMETERS, MODEL_BATCHING, may_be_joined
+from keras_seqgen.serving.models_config import recorded_versions
 from keras_seqgen.serving.versions import versions
+from keras_seqgen.serving.warmup import signatures_of, write_warmup
 
 
 def write_version(folder, module, signatures, card, extra):
@@ -17,9 +20,12 @@ def write_version(folder, module, signatures, card, extra):
         saved_model.pb, variables/, ...
         README.md                           the model card: `card`, then the signatures
         assets.extra/NAME                   the files of `extra`
+        assets.extra/tf_serving_warmup_requests
+        batching_params.pbtxt               where requests may be joined (`batching`)
 
     The version is made aside and renamed when it is whole: a server that watches the folder never meets half of one.
-    Its number is one above the greatest in the folder.
+    Its number is one above the greatest that the folder holds and that `models.config`, beside the folder, names: a
+    number never comes back, though the newest version be deleted.
 
     Args:
         folder: `saved_models/NAME`; made if it does not exist.
@@ -47,11 +53,19 @@ def write_version(folder, module, signatures, card, extra):
         for name, text in extra.items():
             (aside / "assets.extra" / name).write_text(text, encoding="utf-8")
         (aside / "README.md").write_text(card.rstrip() + "\n" + _describe(signatures), encoding="utf-8")
+        add_serving_files(aside)
         aside.chmod(0o755)
         return _publish(aside, folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def add_serving_files(version):
+    """Write into a SavedModel's folder what TensorFlow Serving reads besides: warm-up requests, batching parameters."""
+    write_warmup(version)
+    if all(may_be_joined(signature) for signature in signatures_of(version).values()):
+        (version / BATCHING_PARAMETERS).write_text(MODEL_BATCHING, encoding="utf-8")
 
 
 def module_of(functions):
@@ -74,7 +88,7 @@ def _forget_custom_gradients(path):
 def _publish(aside, folder):
     """Rename to the next version; another exporter may take that number first."""
     while True:
-        target = folder / str(max(versions(folder), default=0) + 1)
+        target = folder / str(max([*versions(folder), *recorded_versions(folder)], default=0) + 1)
         try:
             os.rename(aside, target)
         except OSError:

@@ -1,0 +1,191 @@
+"""Recipes for recognisers of ink, as plain values."""
+
+import dataclasses
+from pathlib import Path
+
+from keras_seqgen.data.vocabulary import Vocabulary
+from keras_seqgen.errors import UserError
+from keras_seqgen.recipes.optimizers import make_optimizer
+
+BLANK_ID = 1  # of the blank between words: the pipeline makes it the first character of every vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class InkRecognitionRecipe:
+    """One way to train a network that reads ink.
+
+    Attributes:
+        features: "raw" or "preprocessed" (see `data.ink_features`): what the prepared folder has to hold.
+        filters, kernel, stride: a convolution over time before the recurrent layers, that shortens the line by
+            `stride`; 0 filters: none.
+        units, depth, cell, dropout: of the recurrent layers (see `models.ctc_recogniser`).
+        noise, masks, mask_frames, slant, turn, scale: how training lines are distorted (see
+            `data.recognition_batches.Distortion`).
+        optimizer: "adam" or "sgd".
+        learning_rate: of the sum of nats over a batch.
+        beta_2: of Adam.
+        momentum: of SGD.
+        weight_decay: of Adam, decoupled; 0 for none.
+        clip_norm: bound on the length of the gradient, in nats per line of the batch; 0 for none.
+        updates: the length of the whole run, over whose last half the rate falls in a line to a hundredth; 0: the rate
+            stays, and the run has no end.
+        average: momentum of the running average of the weights that is evaluated and kept, 0 for none.
+        batch_size: lines per update.
+        steps_per_epoch: updates between two validations.
+        patience: the run ends after so many validations without a better one; 0: never.
+        seed: of the initial weights, the order of the lines and their distortion.
+        goal: the number to reach, and whose it is.
+    """
+
+    features: str = "preprocessed"
+    filters: int = 0
+    kernel: int = 5
+    stride: int = 1
+    units: int = 100
+    depth: int = 1
+    cell: str = "lstm"
+    dropout: float = 0.0
+    noise: float = 0.0
+    masks: int = 0
+    mask_frames: int = 0
+    slant: float = 0.0
+    turn: float = 0.0
+    scale: float = 0.0
+    optimizer: str = "adam"
+    learning_rate: float = 2e-3
+    beta_2: float = 0.99
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float = 5.0
+    updates: int = 0
+    average: float = 0.0
+    batch_size: int = 32
+    steps_per_epoch: int = 500
+    patience: int = 0
+    seed: int = 1
+    goal: str = ""
+
+    system = "ink-recognition"
+    monitor = "val_cer"
+    settled = frozenset(("features", "filters", "kernel", "stride", "units", "depth", "cell", "optimizer"))
+
+    @property
+    def loss_scale(self):
+        """Lines in a batch."""
+        return self.batch_size
+
+    def build(self, data):
+        """The compiled model for the prepared folder `data`."""
+        import keras
+
+        from keras_seqgen.data.recognition_batches import FrameUnit
+        from keras_seqgen.models.ctc_recogniser import ctc_recogniser
+
+        keras.utils.set_random_seed(self.seed)
+        unit = self._unit(data, FrameUnit)
+        try:
+            model = ctc_recogniser(
+                len(Vocabulary.load(Path(data) / "vocabulary.json")),
+                features=len(unit.names),
+                units=self.units,
+                depth=self.depth,
+                cell=self.cell,
+                convolutions=((self.filters, self.kernel, self.stride),) if self.filters else (),
+                dropout=self.dropout,
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        self.compile(model)
+        return model
+
+    def compile(self, model):
+        """Give the model its loss and optimiser."""
+        from keras_seqgen.losses import CTCLoss
+
+        model.compile(optimizer=make_optimizer(self), loss=CTCLoss(reduction="sum"), jit_compile=False)
+
+    def metrics(self):
+        """The metrics of a validation, of the best path."""
+        from keras_seqgen.metrics import CharacterErrorRate, WordErrorRate
+
+        return [CharacterErrorRate(), WordErrorRate(BLANK_ID)]
+
+    def evaluation_model(self, model):
+        """A model over the same weights."""
+        import keras
+
+        return keras.Model(model.input, model.output)
+
+    def copy_weights(self, source, target):
+        """Start `target` from the weights of `source`."""
+        target.set_weights(source.get_weights())
+
+    def train_batches(self, data, start_step=0):
+        """Endless shuffled batches, from update `start_step` on."""
+        from keras_seqgen.data.recognition_batches import Distortion, FrameUnit, recognition_batches
+
+        names = [field.name for field in dataclasses.fields(Distortion)]
+        distortion = Distortion(**{name: getattr(self, name) for name in names})
+        return recognition_batches(
+            data,
+            "train",
+            self.batch_size,
+            seed=self.seed,
+            start_step=start_step,
+            repeat=True,
+            unit=self._unit(data, FrameUnit),
+            distortion=distortion,
+        )
+
+    def evaluation_batches(self, data, split="valid", run=None):
+        """One pass over a split, in the unit and the alphabet of `run` if that was trained on other data."""
+        from keras_seqgen.data.recognition_batches import FrameUnit, recognition_batches
+
+        home = Path(data if run is None else run)
+        vocabulary = Vocabulary.load(home / "vocabulary.json")
+        return recognition_batches(data, split, 64, vocabulary=vocabulary, unit=self._unit(home, FrameUnit))
+
+    def _unit(self, folder, loader):
+        """The features of a folder, which have to be the recipe's."""
+        unit = loader.load(Path(folder) / "stats.json")
+        if unit.kind != self.features:
+            raise UserError(
+                f"{folder} holds {unit.kind} features; this recipe reads {self.features} ones: "
+                f"`keras-seqgen prepare {self.system} --features {self.features}` writes them"
+            )
+        return unit
+
+
+_PAPER = InkRecognitionRecipe(
+    cell="peephole_lstm",
+    average=0.99,
+    updates=12_000,
+    goal="CER 11.5 %, WER 26.0 % (Graves 2008, preprocessed); 20.4 % with a language model",
+)
+_MODERN = InkRecognitionRecipe(
+    filters=128,
+    kernel=7,
+    stride=3,
+    units=160,  # of more, the recurrent weights leave the cache of a core: 192 take twice as long an update
+    depth=3,
+    dropout=0.3,
+    noise=0.1,
+    masks=3,
+    mask_frames=12,
+    learning_rate=1.5e-3,
+    average=0.998,
+    updates=20_000,
+    goal="CER 10 %, better 5 %; WER 20.4 % with a language model (Graves 2008)",
+)
+RECOGNITION_RECIPES = {
+    "ink-recognition": _MODERN,
+    "ink-recognition-raw": dataclasses.replace(
+        _MODERN, features="raw", stride=4, mask_frames=18, slant=0.3, turn=0.05, scale=0.15
+    ),
+    "ink-recognition-paper": _PAPER,
+    "ink-recognition-paper-raw": dataclasses.replace(
+        _PAPER,
+        features="raw",
+        goal="CER 13.9 %, WER 30.1 % (Graves 2008, raw); 22.8 % with a language model",
+    ),
+}

@@ -1,0 +1,155 @@
+"""`keras-seqgen recognise` and `tune`, and the recognisers' part of `evaluate` and `export`."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from keras_seqgen.cli import main
+from keras_seqgen.commands.recognition import greedy, read_points, read_texts
+from keras_seqgen.data.recognition_schema import from_example
+from keras_seqgen.decoding.ctc_language import CTCLanguage
+from keras_seqgen.errors import UserError
+from keras_seqgen.metrics.edit_distance import character_error_rate, word_error_rate
+from keras_seqgen.recipes import find_recipe, override
+from tests.recognition_data import write_prepared
+
+SMALL = ["units=12", "batch_size=8", "steps_per_epoch=20", "learning_rate=0.02", "average=0.8", "updates=0"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_prepared(tmp_path_factory.mktemp("frames"))
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """A run that reads, not quite without mistakes."""
+    folder = str(tmp_path_factory.mktemp("run"))
+    flags = ["--data", str(data), "--run", folder, "--steps", "40", "--set", *SMALL]
+    assert main(["train", "ink-recognition-paper-raw", *flags]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned(run, data, tmp_path_factory):
+    """A copy of the run with a language model."""
+    folder = tmp_path_factory.mktemp("tuned") / "run"
+    shutil.copytree(run, folder)
+    (folder.parent / "more.txt").write_text("abc abc\ncab\n")
+    flags = ["--corpus", str(folder.parent / "more.txt"), "--lines", "6", "--beam", "8", "--character-order", "3"]
+    assert main(["tune", "--run", str(folder), "--data", str(data), *flags]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    to = tmp_path_factory.mktemp("saved_models") / "ink-recognition"
+    assert main(["export", "--run", run, "--to", str(to), "--require", "val_cer<2"]) == 0
+    return to
+
+
+def numbers(capsys, *flags):
+    capsys.readouterr()
+    assert main([*map(str, flags), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_evaluate_counts_what_was_read(run, data, capsys):
+    import keras
+
+    found = numbers(capsys, "evaluate", "--run", run, "--data", data, "--split", "test")
+    model = keras.models.load_model(f"{run}/best.keras", compile=False)
+    stats = json.loads((data / "stats.json").read_text())["features"]
+    import tensorflow as tf
+
+    texts, read = [], []
+    for record in tf.data.TFRecordDataset([str(path) for path in data.glob("test-*")]).as_numpy_iterator():
+        line = from_example(record)
+        frames = (line.frames - np.float32(stats["mean"])) / np.float32(stats["std"])
+        logits = model({"frames": frames[None], "length": np.array([len(frames)])}).numpy()[0]
+        texts.append(line.text)
+        read.append("".join(" abc"[number - 1] for number in greedy(logits)))
+    assert found["lines"] == 9
+    assert found["cer"] == pytest.approx(character_error_rate(texts, read), abs=1e-9)
+    assert found["wer"] == pytest.approx(word_error_rate(texts, read), abs=1e-9)
+
+
+def test_greedy_joins_runs_and_drops_blanks():
+    assert greedy(np.eye(3)[[0, 1, 1, 0, 1, 2, 2]]) == [1, 1, 2]
+
+
+def test_tune_leaves_weights_and_evaluate_reads_with_them(tuned, data, capsys):
+    language = CTCLanguage.load(tuned)
+    assert set(language.weights) == {"character", "word", "both"}
+    assert len(language.models["word"]) == 2
+    assert language.tuned["lines"] == 6
+    # A weight of 0 is among those tried, so a word model beside the characters' is never worse than they alone.
+    assert language.tuned["both_wer"] <= language.tuned["character_wer"]
+    found = numbers(capsys, "evaluate", "--run", tuned, "--data", data)
+    assert {"cer", "wer", "character_wer", "word_wer", "both_cer", "lines"} <= set(found)
+    assert sorted(read_texts(data, "valid"))
+
+
+def test_an_exported_model_has_the_same_error_rates(run, exported, data, capsys):
+    by_run = numbers(capsys, "evaluate", "--run", run, "--data", data, "--split", "test")
+    assert numbers(capsys, "evaluate", "--model", exported, "--data", data, "--split", "test") == by_run | {
+        "split": "test"
+    }
+
+
+def test_recognise_prints_what_it_reads(exported, tuned, tmp_path, capsys):
+    points = [[0, 0, 0], [3, 0, 0], [6, 0, 0], [9, 0, 1], [9, 3, 0], [9, 6, 1]]
+    (tmp_path / "one.json").write_text(json.dumps({"points": points, "text": "?"}))
+    (tmp_path / "two.json").write_text(json.dumps({"lines": [{"points": points}, {"points": points[:4]}]}))
+    found = numbers(capsys, "recognise", tmp_path / "one.json", tmp_path / "two.json", "--model", exported)
+    one, two, _ = found["lines"]
+    assert [line["line"] for line in found["lines"]] == ["one#0", "two#0", "two#1"]
+    assert {name: one[name] for name in ("text", "begin")} == {name: two[name] for name in ("text", "begin")}
+    assert 0 <= one["confidence"] <= 1
+    assert len(one["begin"]) == len(one["probability"]) == len(one["text"])
+    with_language = ["--language", tuned, "--language-model", "word", "--model", exported]
+    again = numbers(capsys, "recognise", tmp_path / "one.json", *with_language)["lines"][0]
+    assert len(again["begin"]) == len(again["text"])
+    assert main(["recognise", str(tmp_path / "one.json"), "--model", str(exported)]) == 0
+    assert capsys.readouterr().out == one["text"] + "\n"
+
+
+def test_ink_files_of_other_programs_are_read(tmp_path):
+    (tmp_path / "a.inkml").write_text("<ink><trace>0 0, 5 5</trace><trace>9 9</trace></ink>")
+    ((name, points),) = read_points(tmp_path / "a.inkml")
+    assert name == "a"
+    assert points.tolist() == [[0, 0, 0], [5, 5, 1], [9, 9, 1]]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["recognise", "nothing.json"], "holds no points"),
+        (["recognise", "nothing.txt"], "no known ink file"),
+        (["recognise", "nothing.json", "--beam", "0"], "--beam must be positive"),
+        (["tune", "--run", "nowhere", "--data", "d"], "is not a run"),
+        (["tune", "--run", "nowhere", "--data", "d", "--lines", "0"], "--lines must be positive"),
+    ],
+)
+def test_mistakes_are_one_line(flags, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(flags) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+
+
+def test_a_run_of_another_system_cannot_be_tuned(tmp_path, capsys):
+    from keras_seqgen.recipes import save_recipe
+
+    save_recipe(override(find_recipe("char-lstm"), []), "char-lstm", tmp_path)
+    assert main(["tune", "--run", str(tmp_path), "--data", "d"]) == 2
+    assert "not of a recogniser" in capsys.readouterr().err
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "a.inkml").write_text("<ink><trace>0 0</trace></ink>")
+    with pytest.raises(UserError, match="fewer than 2 points"):
+        read_points(tmp_path / "a.inkml")

@@ -1,0 +1,61 @@
+"""`keras-seqgen serve` as a person starts and stops it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from keras_seqgen.cli import main
+from tests.server.toy_models import doubling
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_it_serves_until_it_is_told_to_stop(tmp_path):
+    doubling(tmp_path / "twice", 1)
+    command = [sys.executable, "-m", "keras_seqgen.cli", "serve", str(tmp_path), "--port", "0", "--rest-port", "0"]
+    with subprocess.Popen(
+        [*command, "--json"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            told = json.loads(process.stdout.readline())
+            assert told["models"] == {"twice": [1]}
+            assert told["host"] == "127.0.0.1"
+            url = f"http://127.0.0.1:{told['rest_port']}/v1/models/twice:predict"
+            assert json.load(urllib.request.urlopen(url, b'{"instances": [4.0]}')) == {"predictions": [8.0]}
+            listening = Path(f"/proc/{process.pid}/net/tcp").read_text() if os.path.exists("/proc") else ""
+            ports = [f":{told[name]:04X}" for name in ("port", "rest_port")]
+            for line in listening.splitlines():
+                if line.split()[1][8:] in ports and line.split()[3] == "0A":
+                    assert line.split()[1].startswith("0100007F"), "this machine alone"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+        assert "A stand-in for TensorFlow Serving" in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("serve", "FOLDER"),
+        ("serve {tmp}/missing", "is no folder"),
+        ("serve {tmp}", "holds no model"),
+        ("serve {tmp} --max-rows 0", "--max-rows must be positive"),
+        ("serve {tmp} --port high", "--port"),
+        ("write a -o {tmp}/a.svg --server 127.0.0.1:1", "does not answer"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(line, word, tmp_path, capsys):
+    try:
+        code = main(line.format(tmp=tmp_path).split())
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capsys.readouterr()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert word in err
