@@ -31,7 +31,7 @@ def decode_grey(encoded):
     channels = tf.shape(pixels)[2]
     # Two channels are grey and alpha, four are colours and alpha.
     alpha = tf.where(channels % 2 == 0, pixels[..., -1:], 255)
-    colours = tf.where(channels <= 2, tf.repeat(pixels[..., :1], 3, axis=2), pixels[..., :3] + tf.zeros([3], tf.int32))
+    colours = tf.gather(pixels, tf.where(channels <= 2, [0, 0, 0], [0, 1, 2]), axis=2)
     colours = tf.cast(tf.round((colours * alpha + 255 * (255 - alpha)) / 255), tf.int32)
     luma = tf.reduce_sum(colours * tf.constant([19595, 38470, 7471]), axis=-1)  # ITU-R 601, in 65536ths
     return tf.cast((luma + 0x8000) // 65536, tf.float32) / 255

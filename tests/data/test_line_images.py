@@ -125,8 +125,9 @@ def test_right_to_left_runs_with_the_reading():
     np.testing.assert_allclose(line_frames(grey[:, ::-1], form), line_frames(grey), atol=1e-5)
 
 
-def test_frames_are_the_pictures_values_at_the_places_that_the_equations_name():
-    grey = 1 - writing(slope=0.02, scale=0.7)
+@pytest.mark.parametrize("cut", [0, 20])  # letters at the picture's edge end there
+def test_frames_are_the_pictures_values_at_the_places_that_the_equations_name(cut):
+    grey = 1 - writing(slope=0.02, scale=0.7)[cut:]
     darkness = ink_darkness(grey)
     center, spread = find_line(darkness)
     scale = 48 / (2 * SPAN * spread)
@@ -145,6 +146,19 @@ def test_not_normalised_is_the_picture_at_another_size():
     np.testing.assert_allclose(frames, ink_darkness(grey).T, atol=1e-6)
     half = line_frames(grey, LineForm(grey.shape[0] // 2, normalise=False))
     assert abs(half.mean() / frames.mean() - 1) < 0.02
+
+
+def test_what_shrinks_is_smoothed_first():
+    grey = np.random.default_rng(0).random((96, 960))
+    frames = line_frames(grey, LineForm(12, normalise=False))
+    assert frames.std() < 0.25 * ink_darkness(grey).std()
+
+
+def test_the_ink_of_few_columns_has_no_slope_that_reaches_beyond_them():
+    ink = np.zeros((40, 100))
+    ink[10:15, 50] = ink[25:30, 51] = 1
+    center, _ = find_line(ink)
+    assert np.ptp(center) < 5
 
 
 def test_a_gaussian_is_scipys():
