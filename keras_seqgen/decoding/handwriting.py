@@ -11,9 +11,6 @@ another shape, and sampling is chaotic: a difference in the last bit becomes ano
 With these a row is the same alone and in a batch of up to 128, bit for bit, where TensorFlow multiplies with oneDNN
 (its default on CPUs with VNNI; TF_ENABLE_ONEDNN_OPTS=1 asks for it on others) or in a single thread. Without it, on a
 GPU and under XLA (`jit_compile`) rows agree until rounding tells them apart.
-
-A point of a single line is three products of a few rows and some 150 small operations, so what is the same at every
-step is computed before the loop.
 """
 
 from typing import Any, NamedTuple
@@ -88,30 +85,26 @@ def one_step(model, stroke, cells, context):
     return raw, states, window[0] if window else None
 
 
-def past_the_end(text_length, positions):
+def past_the_end(phi, kappa, text_length):
     """The stop rule, row by row: phi(t, U + 1) > phi(t, u) for all 1 <= u <= U.
 
     It holds of itself where every kappa_k > U + 1, as each term of phi then grows with u up to U + 1. That is asked for
     too: far behind the text all of phi is 0 in float32.
 
     Args:
+        phi: (B, U + 1 or more), the weights of the positions 1, 2, ...
+        kappa: (B, K), the positions of the window's components.
         text_length: (B,) int32, each row's own U.
-        positions: the number of positions that the window weighs, U + 1 or more.
 
     Returns:
-        A function of phi (B, positions), the weights of the positions 1, 2, ..., and kappa (B, K), the positions of the
-        window's components -> (B,) boolean.
+        (B,) boolean.
 
     Source: Graves 2013, section 5.3.
     """
-    candidates = tf.sequence_mask(text_length + 1, positions, tf.float32)
-    behind = tf.cast(text_length + 1, tf.float32)
-
-    def rule(phi, kappa):
-        best = tf.argmax(phi * candidates, axis=1, output_type=tf.int32)  # of equals the first: hence ">"
-        return (best == text_length) | (tf.reduce_min(kappa, axis=1) > behind)
-
-    return rule
+    candidates = tf.sequence_mask(text_length + 1, tf.shape(phi)[1], phi.dtype)
+    best = tf.argmax(phi * candidates, axis=1, output_type=tf.int32)  # of equals the first: hence ">"
+    beyond = tf.reduce_min(kappa, axis=1) > tf.cast(text_length + 1, kappa.dtype)
+    return (best == text_length) | beyond
 
 
 def prime(model, pen, context, primer, length):
@@ -158,32 +151,34 @@ def sample(model, pen, context, lines, steps, freeze=False):
 
     Source: Graves 2013, sections 4.2, 5.3 and 5.4.
     """
+    length = None if context is None else tf.math.count_nonzero(lines.text, axis=1, dtype=tf.int32)
     room = -(-steps // VECTOR) * VECTOR
     noise = tf.transpose(spare_rows(point_noise(lines.seed, pen.drawn, room), VECTOR), [1, 0, 2])
     uniform, normal = noise[..., :2], noise[..., 2:]
     bias, rows = spare_rows(lines.bias, VECTOR), tf.shape(lines.bias)[0]
-    at_the_end = None if context is None else past_the_end(_text_length(lines), tf.shape(context)[1])
 
-    def body(t, length, stroke, cells, written):
-        raw, new, window = one_step(model, stroke, cells, context)
-        if at_the_end is not None:
-            length = tf.where(at_the_end(*window), tf.minimum(length, t), length)
-        parameters = stroke_parameters(spare_rows(raw, VECTOR), bias)
-        drawn = stroke_sample(parameters, tf.gather(uniform, t), tf.gather(normal, t))[:rows]
-        drawn.set_shape(stroke.shape)
-        written = written.write(t, drawn)
+    def body(t, active, pen, written):
+        raw, cells, window = one_step(model, pen.stroke, pen.cells, context)
+        finished = pen.finished
+        if window is not None:
+            phi, kappa = window
+            finished |= active & past_the_end(phi, kappa, length)
+        active = ~finished & (t < lines.limit)
+        here = active[:, None]
+        drawn = stroke_sample(stroke_parameters(spare_rows(raw, VECTOR), bias), uniform[t], normal[t])[:rows]
+        stroke = tf.where(here, drawn, 0.0)
+        written = written.write(t, stroke)
         if freeze:
-            here = (t < length)[:, None]
-            drawn, new = tf.where(here, drawn, stroke), keep(here, new, cells)
-        return t + 1, length, drawn, new, written
+            stroke, cells = tf.where(here, stroke, pen.stroke), keep(here, cells, pen.cells)
+        return t + 1, active, Pen(stroke, pen.drawn + tf.cast(active, tf.int32), finished, cells), written
 
-    limit = tf.where(pen.finished, 0, tf.minimum(lines.limit, steps))
+    def going_on(t, active, *_):
+        return (t < steps) & tf.reduce_any(active)
+
     written = tf.TensorArray(tf.float32, steps).unstack(tf.zeros(tf.concat([[steps], tf.shape(pen.stroke)], 0)))
-    _, length, stroke, cells, written = tf.while_loop(
-        lambda t, length, *_: t < tf.reduce_max(length), body, [0, limit, pen.stroke, pen.cells, written]
-    )
-    strokes = tf.where(tf.sequence_mask(length, steps)[:, :, None], tf.transpose(written.stack(), [1, 0, 2]), 0.0)
-    return strokes, length, Pen(stroke, pen.drawn + length, pen.finished | (length < limit), cells)
+    before, active = pen.drawn, ~pen.finished & (lines.limit > 0)
+    _, _, pen, written = tf.while_loop(going_on, body, [0, active, pen, written])
+    return tf.transpose(written.stack(), [1, 0, 2]), pen.drawn - before, pen
 
 
 def write(model, lines, pen=None, primer=None, primer_length=None, steps=None):
@@ -203,9 +198,7 @@ def write(model, lines, pen=None, primer=None, primer_length=None, steps=None):
     Source: Graves 2013, sections 4 and 5.
     """
     rows = tf.shape(lines.bias)[0]
-    cell = recurrent_layers(model)[0].cell
-    narrowest = min(cell.units, 3 * getattr(cell, "components", cell.units))
-    spare = spare_row_count(narrowest)
+    spare = _spare_row_count(model)
     steps = tf.maximum(tf.reduce_max(lines.limit), 1) if steps is None else steps
     weights = [(variable, tf.convert_to_tensor(variable.value)) for variable in _step_variables(model)]
     with keras.StatelessScope(state_mapping=weights):  # the weights were read here, once, and not in every step
@@ -227,14 +220,15 @@ def _step_variables(model):
     return [variable for layer in layers for variable in layer.variables]
 
 
-def _text_length(lines):
-    """(B,) int32, each row's own U."""
-    return tf.math.count_nonzero(lines.text, axis=1, dtype=tf.int32)
-
-
 def _one_hot(model, text):
     """(B, U) ids -> (B, V, C), V being the next multiple of `VECTOR` above U."""
     width = tf.shape(text)[1]
     text = tf.pad(text, [[0, 0], [0, VECTOR - width % VECTOR]])
     cell = recurrent_layers(model)[0].cell
     return tf.one_hot(text - 1, cell.state_size[2], dtype=cell.compute_dtype)
+
+
+def _spare_row_count(model):
+    """See `spare_rows`; the narrowest array of a step is that of the cells or of the window."""
+    cell = recurrent_layers(model)[0].cell
+    return spare_row_count(min(cell.units, 3 * getattr(cell, "components", cell.units)))
