@@ -27,8 +27,8 @@ _WORDS = TextRecipe(
     clip_norm=5.0,
     batch_size=20,
     length=20,
-    updates=14_000,
-    steps_per_epoch=2_000,
+    updates=9_000,
+    steps_per_epoch=1_500,
     goal="perplexity 138 (Graves 2013, table 1)",
 )
 
