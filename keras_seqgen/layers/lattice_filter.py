@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_seqgen.layers.permutohedral import enclosing_simplex
 
 # oneDNN's sparse product takes a third of the time of TensorFlow's own on a CPU, and a whole CRF well under half. Eager
-# mode uses it anyway, graphs only where this variable says so. Set here, after TensorFlow's import, it was seen to work;
+# mode uses it anyway, graphs only where this variable says so. Set here, after TensorFlow's import, it works, as tried;
 # in a process that has run graphs before, that was not tried. Whoever has set it keeps what they set. A program that
 # runs an exported model without this package, such as TensorFlow Serving, has to set it for itself.
 os.environ.setdefault("TF_ENABLE_ONEDNN_SPMM", "1")
