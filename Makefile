@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-BENCHMARKS = $(filter-out __init__ timing torch_language,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS = $(filter-out __init__ timing tiny_systems torch_language,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -25,7 +25,7 @@ lint: venv
 	$(BIN)/mypy
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: venv
 	@for name in $(BENCHMARKS); do echo "# $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done

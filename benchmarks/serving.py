@@ -1,28 +1,24 @@
-"""The local server against the bare SavedModel: overhead of a request, many rows at once, and a load of 64 clients.
+"""The local server against the bare SavedModel: overhead of a request, and many rows at once.
 
-python -m benchmarks.serving [--models saved_models] [--seconds 10] [--clients 64]
+python -m benchmarks.serving [--models saved_models]
 
 All on this machine's loopback. The server runs in a process of its own, as `keras-seqgen serve` starts it.
 
-- overhead: `step` of 1 point and `score` of a short line, by REST and by gRPC, and called in this process, in turn; the
-  median of the differences.
+- overhead: `step` of 8 points and `score` of a short line, by REST and by gRPC, and called in this process, in turn;
+  the median of the differences.
 - rows: points/s of `step` with 64 rows in one request and with single rows.
-- load: clients that each ask, one request after another, mixing all models and signatures; errors, p50, p99,
-  throughput, and those of as many threads as the server has workers, calling the bare SavedModels in this process.
+
+`benchmarks.serving_load` asks all models at once.
 """
 
 import argparse
 import base64
 import http.client
 import json
-import os
-import random
 import signal
 import statistics
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import grpc
@@ -32,12 +28,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from benchmarks.timing import measure_in_turn
 from keras_seqgen.serving.versions import newest_version
-from keras_seqgen.serving.warmup import example_inputs, readable_text, signatures_of
+from keras_seqgen.serving.warmup import example_inputs, readable_text, signatures_of, sound_rate
 
 WORKERS = 4  # requests that run at a time
 
 
-def serve(models, clients):
+def serve(models, clients=64):
     """A server of a folder: its process, and what it tells of itself."""
     command = [
         sys.executable,
@@ -64,7 +60,8 @@ def requests_of(models):
         version = newest_version(folder)
         for name, signature in signatures_of(version).items():
             if name != "serving_default":
-                found[folder.name, name] = example_inputs(signature, readable_text(version))
+                inputs = example_inputs(signature, readable_text(version), rate=sound_rate(version))
+                found[folder.name, name] = inputs
     return found
 
 
@@ -95,6 +92,12 @@ def grpc_request(model, signature, inputs):
     for name, value in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
     return request
+
+
+def bare_signatures(models, requests):
+    """Model -> its signatures, loaded in this process."""
+    names = {model for model, _ in requests}
+    return {model: tf.saved_model.load(str(newest_version(Path(models) / model))).signatures for model in names}
 
 
 def bare_call(signatures, inputs):
@@ -154,71 +157,19 @@ def rows_at_once(where, requests, points, rounds):
     }
 
 
-def load(ask, keys, clients, seconds):
-    """Clients that ask one request after another: seconds of each, errors, requests/s."""
-    taken, errors, until = [], [], time.perf_counter() + seconds
-
-    def client(number):
-        chance, one = random.Random(number), ask()
-        while time.perf_counter() < until:
-            started = time.perf_counter()
-            status = one(chance.choice(keys))
-            taken.append(time.perf_counter() - started)
-            if status != 200:
-                errors.append(status)
-
-    started = time.perf_counter()
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    wall = time.perf_counter() - started
-    told = {f"p{part}, ms": round(1000 * float(np.percentile(taken, part)), 1) for part in (50, 99)}
-    return {"requests": len(taken), "errors": len(errors), "requests/s": round(len(taken) / wall, 1), **told}
-
-
-def resident(pid):
-    """MB of memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
-
-
-def loads(where, process, bare, requests, clients, seconds):
-    """The load on the server and on the bare models."""
-    bodies = {key: rest_body(key[1], inputs) for key, inputs in requests.items()}
-    calls = {key: bare_call(bare[key[0]][key[1]], inputs) for key, inputs in requests.items()}
-
-    def by_rest():
-        rest = Rest(where["rest_port"])
-        return lambda key: rest.ask(key[0], bodies[key])[0]
-
-    before = resident(process.pid)
-    served = load(by_rest, list(requests), clients, seconds)
-    after = resident(process.pid)
-    direct = load(lambda: lambda key: calls[key]() and 200, list(requests), WORKERS, seconds)
-    return {"server": {**served, "memory before and after, MB": [before, after]}, f"bare, {WORKERS} threads": direct}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default="saved_models", metavar="FOLDER")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each load (default: 10)")
-    parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=40, help="of the comparisons")
     arguments = parser.parse_args()
     requests = requests_of(arguments.models)
-    bare = {
-        model: tf.saved_model.load(str(newest_version(Path(arguments.models) / model))).signatures
-        for model in {model for model, _ in requests}
-    }
-    process, where = serve(arguments.models, arguments.clients)
+    bare = bare_signatures(arguments.models, requests)
+    process, where = serve(arguments.models)
     try:
         quick = {key: value for key, value in requests.items() if key[1] in ("step", "score")}
         results = {
             "overhead": overhead(where, bare, quick, arguments.rounds),
             "rows": rows_at_once(where, requests, 64, max(3, arguments.rounds // 10)),
-            f"{arguments.clients} clients": loads(where, process, bare, requests, arguments.clients, arguments.seconds),
         }
     finally:
         process.send_signal(signal.SIGTERM)

@@ -28,7 +28,10 @@ text --tokens word --format lines --train ptb.train.txt --valid ptb.valid.txt --
 handwriting --help
 """,
     )
-    command.add_argument("system", metavar="SYSTEM", help=" or ".join(SYSTEMS) + ": " + "; ".join(SYSTEMS.values()))
+    width = max(map(len, SYSTEMS))
+    systems = "\n".join(f"  {name:<{width}}  {what}" for name, what in SYSTEMS.items())
+    command.epilog = f"systems:\n{systems}\n\n{command.epilog}"
+    command.add_argument("system", metavar="SYSTEM", help="one of those below; `prepare SYSTEM --help` has its options")
     command.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="the pipeline's options, and Beam's")
 
 

@@ -2,25 +2,32 @@
 
 from keras_seqgen.arguments.form import add_command, add_json
 
+_FILES = (
+    "ink: .inkml .xml (IAM-OnDB) .unp .ndjson .npz .svg .json (as `write`); lines of print: .png .jpg; speech: .wav"
+)
+
 
 def recognise(commands):
     command = add_command(
         commands,
         "recognise",
         "recognition:recognise",
-        "read lines of ink with an exported model",
+        "read lines of ink or print, or utterances, with an exported model",
         """
 sample.inkml
 lineStrokes/a01/a01-000/*.xml --model saved_models/ink-recognition
 sample.inkml --language runs/ink --language-model both --json
+page/*.png --model saved_models/text-lines
+seven.wav --model saved_models/speech --lexicon digits.txt
 """,
     )
     add = command.add_argument
-    add("file", nargs="+", metavar="FILE", help="ink: .inkml .xml (IAM-OnDB) .unp .ndjson .npz .svg .json (as `write`)")
-    add("--model", metavar="FOLDER", help="an exported model (default: what saved_models/ holds)")
+    add("file", nargs="+", metavar="FILE", help=_FILES)
+    add("--model", metavar="FOLDER", help="an exported model (default: what saved_models/ holds for such files)")
     add("--language", metavar="RUN", help="read by a beam search with the language model that `tune` left there")
     add("--language-model", default="both", choices=("character", "word", "both"), help="(default: both)")
-    add("--beam", type=int, default=25, metavar="K", help="--language: how many readings are kept (default: 25)")
+    add("--lexicon", metavar="FILE", help="read with the words of a list alone (a word per line), by a beam search")
+    add("--beam", type=int, default=25, metavar="K", help="with these: how many readings are kept (default: 25)")
     add_json(command)
 
 

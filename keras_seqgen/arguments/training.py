@@ -40,9 +40,12 @@ def evaluate(commands):
 --model saved_models/handwriting --data prepared/iam --split valid --json
 --run runs/fcn --data prepared/camvid --split test --crf theta_alpha=80 iterations=10
 --run runs/char --data prepared/ptb-char --split test --dynamic
+--run runs/digits --data prepared/digits --split test --lexicon digits.txt
+handwriting --legibility --data prepared/iam --bias 0 1 --lines 500
 """,
     )
-    which = command.add_mutually_exclusive_group(required=True)
+    command.add_argument("system", nargs="?", metavar="SYSTEM", help="in place of --model: what saved_models/ holds")
+    which = command.add_mutually_exclusive_group()
     which.add_argument("--run", dest="folder", metavar="FOLDER", help="a run: its best weights")
     which.add_argument("--model", metavar="FOLDER", help="an exported model: its newest version")
     command.add_argument("--data", required=True, metavar="FOLDER", help="what `prepare` wrote")
@@ -50,9 +53,19 @@ def evaluate(commands):
     command.add_argument(
         "--crf", nargs="+", default=[], metavar="NAME=VALUE", help="segmentation: a CRF after a network without one"
     )
+    command.add_argument(
+        "--lexicon", metavar="FILE", help="recognisers: read with its words alone, too, by beam search"
+    )
     command.add_argument("--dynamic", action="store_true", help="language models: learn from what was predicted")
     command.add_argument("--rate", type=float, metavar="R", help="--dynamic: learning rate (default: by validation)")
     command.add_argument("--rows", type=int, default=1, metavar="N", help="--dynamic: rows to cut the split into")
+    legibility = command.add_argument_group("handwriting: can it be read?")
+    add = legibility.add_argument
+    add("--legibility", action="store_true", help="a recogniser reads lines of the split, and their texts as written")
+    add("--reader", metavar="FOLDER", help="an exported ink-recognition model (default: what saved_models/ holds)")
+    add("--lines", type=int, default=300, metavar="N", help="of the split, evenly taken (default: 300)")
+    add("--bias", type=float, nargs="+", default=[0.0, 0.5, 1.0, 2.0], metavar="B", help="(default: 0 0.5 1 2)")
+    add("--seed", type=int, default=0, metavar="N", help="of the first line; the next ones have the next")
     add_json(command)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_seqgen.commands.data import print_json, read_lines
+from keras_seqgen.commands.ink_reader import best_lines, open_reader
 from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.commands.systems import default_model
 from keras_seqgen.errors import UserError
@@ -42,14 +43,23 @@ def write(arguments) -> int:
     from keras_seqgen.viz.ink import check_suffix, save_ink
 
     check_suffix(arguments.output)
+    if arguments.best_of is not None and arguments.best_of < 1:
+        raise UserError(f"--best-of must be positive. Received: {arguments.best_of}")
     primer = _read_primer(arguments.prime, arguments.prime_text) if arguments.prime or arguments.prime_text else None
     writer = _remote_writer(arguments) if arguments.server else _local_writer(arguments)
     if primer and not arguments.server:  # a server does not tell the unit of its model's data
         primer = _in_unit_of(writer.folder, primer[0]), primer[1]
-    texts = arguments.text
-    seeds = [arguments.seed + number for number in range(len(texts))]
+    texts, seeds = arguments.text, _seeds(arguments.seed, len(arguments.text))
     asked = [f" {text}" for text in texts] if primer else texts
-    lines = writer.write(asked, arguments.bias, seeds, primer, replace=arguments.replace)
+    options = {"bias": arguments.bias, "primers": primer, "replace": arguments.replace}
+    judged = {}
+    if arguments.best_of is None:
+        lines = writer.write(asked, seed=seeds, **options)
+    else:
+        chosen = best_lines(writer, open_reader(arguments.reader), asked, seeds, arguments.best_of, **options)
+        lines, seeds = [one.strokes for one in chosen], [one.seed for one in chosen]
+        judged = {"best_of": arguments.best_of, "readings": [one.reading for one in chosen]}
+        judged |= {"cer": [one.cer for one in chosen]}
     for text, line in zip(texts, lines, strict=True):
         if not len(line):
             raise UserError(f"the model wrote nothing for {text!r}; try another --seed")
@@ -58,8 +68,16 @@ def write(arguments) -> int:
     if arguments.json:
         points = [len(line) for line in lines]
         model = writer.url if arguments.server else str(writer.folder)
-        print_json({"file": arguments.output, "model": model, "texts": texts, "points": points})
+        report = {"file": arguments.output, "model": model, "texts": texts, "points": points, "seeds": seeds}
+        print_json(report | judged)
     return 0
+
+
+def _seeds(given: list[int], lines: int) -> list[int]:
+    """A seed for each line: as given, or the one that was given and those after it."""
+    if len(given) not in (1, lines):
+        raise UserError(f"--seed must be one number, or one for each of the {lines} lines. Received: {len(given)}")
+    return given if len(given) == lines else [given[0] + number for number in range(lines)]
 
 
 def _local_writer(arguments):
@@ -138,10 +156,7 @@ def _in_unit_of(model: Path, strokes: np.ndarray) -> np.ndarray:
     Steps that are, in root mean square, within a factor of 2 of the model's are left as they are: that is a large or a
     small hand, or a quick one.
     """
-    from keras_seqgen.data.strokes import StrokeStatistics
-
-    unit = StrokeStatistics.load(model / "assets.extra" / "stats.json")
-    usual = math.sqrt(float((unit.std**2).sum() + (unit.mean**2).sum()))
+    usual = usual_step(model / "assets.extra" / "stats.json")
     own = math.sqrt(float((strokes[:, :2] ** 2).sum(axis=1).mean())) if len(strokes) else 0.0
     if not own > 0:
         raise UserError("the ink of --prime does not move")
@@ -149,6 +164,14 @@ def _in_unit_of(model: Path, strokes: np.ndarray) -> np.ndarray:
         return strokes
     print(f"the primer is scaled by {usual / own:.3g} to the unit of the model's data", file=sys.stderr)
     return strokes * np.array([usual / own, usual / own, 1], np.float32)
+
+
+def usual_step(stats: Path) -> float:
+    """The length of a step of the data that a stats.json tells of, in root mean square: the unit of their ink."""
+    from keras_seqgen.data.strokes import StrokeStatistics
+
+    unit = StrokeStatistics.load(stats)
+    return math.sqrt(float((unit.std**2).sum() + (unit.mean**2).sum()))
 
 
 def _read_points(path: str) -> tuple[np.ndarray, str]:

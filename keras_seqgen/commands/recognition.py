@@ -1,4 +1,4 @@
-"""`keras-seqgen recognise` and `tune`, and what `evaluate` and `export` do for recognisers."""
+"""`keras-seqgen recognise` and `tune`, and what `evaluate` and `export` do for recognisers of ink, print and speech."""
 
 import json
 import sys
@@ -9,30 +9,36 @@ import numpy as np
 
 from keras_seqgen.commands.data import print_json
 from keras_seqgen.commands.quiet import import_tensorflow
+from keras_seqgen.commands.recognition_files import read_lexicon, read_lines, system_of_file
 from keras_seqgen.commands.sentences import read_sentences
-from keras_seqgen.commands.systems import default_model, register_classes
+from keras_seqgen.commands.systems import RECOGNISERS, default_model, register_classes, system_of
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.decoding.beam import beam_search
 from keras_seqgen.decoding.ctc_alignment import align
 from keras_seqgen.decoding.ctc_language import KINDS, CTCLanguage
-from keras_seqgen.decoding.tuning import tune_weights
+from keras_seqgen.decoding.scorers import BeamScorer, ScorerSum
 from keras_seqgen.errors import UserError
-from keras_seqgen.metrics.edit_distance import character_error_rate, word_error_rate
 from keras_seqgen.recipes import load_recipe
 
 BEAM = 25
 UNREADABLE = "\ufffd"  # stands in a reference for a character that the run's alphabet does not have
 
 
-def evaluate_run(run, recipe, data, split) -> dict:
+def evaluate_run(run, recipe, data, split, lexicon=None) -> dict:
     """Error rates of a run's best weights: of the best path, and with each language model that `tune` left in the run.
 
+    Args:
+        lexicon: a file with a word per line; the beam search then also reads with these words alone.
+
     Returns:
-        A dict: `cer` and `wer` of the best path, `lines`, and with a language model `KIND_cer` and `KIND_wer`.
+        A dict: `cer`, `wer` and `exact` of the best path, `lines`, and with a language model `KIND_cer` and so on, with
+        a lexicon `lexicon_cer` and so on.
     """
     vocabulary = Vocabulary.load(Path(run) / "vocabulary.json")
     language = CTCLanguage.load(run) if CTCLanguage.is_in(run) else None
     scorers = {kind: language.scorer(kind, vocabulary.tokens) for kind in language.weights} if language else {}
+    if lexicon is not None:
+        scorers["lexicon"] = read_lexicon(lexicon, vocabulary.tokens)
     texts: list[str] = []
     readings: dict[str, list[str]] = {name: [] for name in ("best_path", *scorers)}
     for text, logits in read_split(run, recipe, data, split, vocabulary):
@@ -46,12 +52,16 @@ def evaluate_run(run, recipe, data, split) -> dict:
 
 
 def error_rates(texts, readings) -> dict[str, float]:
-    """`cer` and `wer` of the best path, `KIND_cer` and `KIND_wer` of the others."""
+    """`cer`, `wer` and `exact`, the part of the lines without a mistake, of the best path; `KIND_cer` and so on of the
+    others."""
+    from keras_seqgen.metrics.edit_distance import character_error_rate, word_error_rate
+
     rates = {}
     for name, read in readings.items():
         before = "" if name == "best_path" else f"{name}_"
         rates[f"{before}cer"] = character_error_rate(texts, read)
         rates[f"{before}wer"] = word_error_rate(texts, read)
+        rates[f"{before}exact"] = sum(map(str.__eq__, texts, read)) / max(len(texts), 1)
     return rates
 
 
@@ -71,7 +81,7 @@ def read_split(run, recipe, data, split, vocabulary):
 
     model = keras.models.load_model(Path(run) / "best.keras", compile=False)
     stride = time_stride(model)
-    predict = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    predict = tf.function(lambda inputs: model(inputs, training=False), autograph=False, reduce_retracing=True)
     tokens = ["", *vocabulary.tokens, UNREADABLE]
     for inputs, labels in recipe.evaluation_batches(data, split, run):
         logits, lengths = predict(inputs).numpy(), -(-inputs["length"].numpy() // stride)
@@ -84,6 +94,10 @@ def tune(arguments) -> int:
     for name in ("character_order", "word_order", "lines", "beam"):
         if getattr(arguments, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} must be positive. Received: {getattr(arguments, name)}")
+    import_tensorflow()
+    from keras_seqgen.decoding.tuning import tune_weights
+    from keras_seqgen.metrics.edit_distance import word_error_rate
+
     run = Path(arguments.folder)
     _, recipe = load_recipe(run)
     if not hasattr(recipe, "features"):
@@ -178,31 +192,38 @@ def export_run(run, recipe, to, card) -> Path:
     import keras
 
     from keras_seqgen.data.recognition_batches import FrameUnit
-    from keras_seqgen.serving.recognition import export_ink_recognition
+    from keras_seqgen.serving.recognition import export_recogniser
 
     model = keras.models.load_model(Path(run) / "best.keras", compile=False)
     vocabulary = Vocabulary.load(Path(run) / "vocabulary.json")
-    return export_ink_recognition(model, vocabulary, FrameUnit.load(Path(run) / "stats.json"), to, card)
+    return export_recogniser(model, vocabulary, FrameUnit.load(Path(run) / "stats.json"), to, card)
 
 
 def recognise(arguments) -> int:
-    """Prints what lines of ink say."""
+    """Prints what lines of ink or print, or utterances, say."""
     if arguments.beam < 1:
         raise UserError(f"--beam must be positive. Received: {arguments.beam}")
-    lines = [line for path in arguments.file for line in read_points(path)]
+    system = system_of(arguments.model) if arguments.model else system_of_file(arguments.file[0])
+    if system not in RECOGNISERS:
+        raise UserError(f"{arguments.model} is a model for {system}, not for reading ink, print or speech")
+    lines = [line for path in arguments.file for line in read_lines(system, path)]
     language = CTCLanguage.load(arguments.language) if arguments.language else None
     import_tensorflow()
     from keras_seqgen.serving.recognition_load import ReadLine, SavedRecogniser
 
-    model = SavedRecogniser(arguments.model or default_model("ink-recognition"))
+    model = SavedRecogniser(arguments.model or default_model(system))
+    tokens = model.vocabulary.tokens
+    scorers: list[BeamScorer] = [read_lexicon(arguments.lexicon, tokens)] if arguments.lexicon else []
+    if language:
+        scorers.append(language.scorer(arguments.language_model, tokens))
+    scorer = ScorerSum(scorers)
     report = []
-    for name, points in lines:
+    for name, line in lines:
         try:
-            if language is None:
-                read = model.recognise([points])[0]
+            if not scorers:
+                read = model.recognise([line])[0]
             else:
-                scorer = language.scorer(arguments.language_model, model.vocabulary.tokens)
-                read = ReadLine(*_by_beam(model.logits([points])[0], scorer, arguments.beam, model.vocabulary))
+                read = ReadLine(*_by_beam(model.logits([line])[0], scorer, arguments.beam, model.vocabulary))
         except UserError as error:
             raise UserError(f"{name}: {str(error).removeprefix('line 1: ')}") from error
         report.append({"line": name, **vars(read)})
@@ -215,44 +236,8 @@ def recognise(arguments) -> int:
 
 def _by_beam(found, scorer, beam, vocabulary):
     """The text with the highest score, its confidence, and where each character begins."""
-    logits, point = found
+    logits, places = found
     best = beam_search(logits, beam, scorer)[0]
     frames, probabilities = align(logits, best.ids)
     sure = float(np.exp(np.mean(np.log(probabilities)))) if len(probabilities) else 0.0
-    return vocabulary.decode(best.ids), sure, point[frames].tolist(), probabilities.tolist()
-
-
-def read_points(path) -> list[tuple[str, np.ndarray]]:
-    """The lines of a file of ink: names, and rows x, y, pen (N, 3); IAM-OnDB's are repaired as `prepare` does."""
-    from keras_seqgen.data.ink_formats import read_ink
-    from keras_seqgen.data.ink_records import BadRecord, check_trace
-    from keras_seqgen.data.strokes import clean, offsets_to_points
-
-    if str(path).endswith(".json"):
-        return _read_json(path)
-    lines = []
-    for record in read_ink(path):
-        if isinstance(record, BadRecord):
-            raise UserError(f"{path}: {record.name} cannot be used: {record.detail}")
-        try:
-            trace = check_trace(record.trace)
-        except UserError as error:
-            raise UserError(f"{path}: {record.name}: {error}") from error
-        points, pen = trace.points, trace.pen
-        if str(path).lower().endswith(".xml"):
-            points, pen = offsets_to_points(clean(trace)[0])
-        lines.append((record.name, np.column_stack([points, pen])))
-    if not lines:
-        raise UserError(f"{path} holds no line of ink")
-    return lines
-
-
-def _read_json(path) -> list[tuple[str, np.ndarray]]:
-    """The lines of what `keras-seqgen write -o line.json` writes."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        records = content.get("lines", [content])
-        name = Path(path).stem
-        return [(f"{name}#{n}", np.array(record["points"], float)[:, :3]) for n, record in enumerate(records)]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} holds no points as `write -o line.json` writes them: {error}") from error
+    return vocabulary.decode(best.ids), sure, places[frames].tolist(), probabilities.tolist()

@@ -7,7 +7,8 @@ from pathlib import Path
 from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.errors import UserError
 
-_HOMES = {"ink-recognition": "recognition"}  # a system whose commands are in a module of another name
+RECOGNISERS = ("ink-recognition", "text-lines", "speech")
+_HOMES = dict.fromkeys(RECOGNISERS, "recognition")  # systems whose commands are in a module of another name
 
 
 def commands_of(system: str):
@@ -32,7 +33,9 @@ def default_model(system: str) -> Path:
     """The model of a system below saved_models/, here or beside the package: NAME, else the first NAME-something."""
     for root in (Path("saved_models"), Path(__file__).parents[2] / "saved_models"):
         for folder in (root / system, *sorted(root.glob(f"{system}-*"))):
-            if folder.is_dir() and any(child.name.isdecimal() for child in folder.iterdir()):
+            if not folder.is_dir() or not any(child.name.isdecimal() for child in folder.iterdir()):
+                continue
+            if folder.name == system or system_of(folder) == system:  # text-lines is no model of text
                 return folder
     raise UserError(
         f"saved_models/ holds no model for {system}: name one with --model, or make one: `keras-seqgen demo`"

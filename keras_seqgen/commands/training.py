@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from keras_seqgen.commands.data import print_json
-from keras_seqgen.commands.systems import commands_of, register_classes, system_of
+from keras_seqgen.commands.systems import RECOGNISERS, commands_of, default_model, register_classes, system_of
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes import RECIPES, find_recipe, load_recipe, override, save_recipe
 
@@ -62,9 +62,18 @@ def recipe_of_run(name: str, settings: list[str], folder: str):
 
 def evaluate(arguments) -> int:
     """Measures a run's best weights or an exported model."""
+    system = _system(arguments)
+    if arguments.legibility:
+        if system != "handwriting":
+            raise UserError(f"--legibility is for handwriting; {arguments.folder or arguments.model} is of {system}")
+        register_classes()
+        from keras_seqgen.commands.legibility import evaluate_legibility
+
+        return evaluate_legibility(arguments)
+    if arguments.lexicon and (arguments.model or system not in RECOGNISERS):
+        raise UserError("--lexicon is for a recogniser's --run; an exported model takes one in `recognise`")
     if arguments.model:
-        commands = commands_of(system_of(arguments.model))
-        numbers = commands.evaluate_model(arguments.model, arguments.data, arguments.split)
+        numbers = commands_of(system).evaluate_model(arguments.model, arguments.data, arguments.split)
     else:
         numbers = _evaluate_run(arguments)
     if arguments.json:
@@ -73,6 +82,18 @@ def evaluate(arguments) -> int:
         for name, value in numbers.items():
             print(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
     return 0
+
+
+def _system(arguments) -> str:
+    """What is measured. Where neither a run nor a model is named, it is SYSTEM's model below saved_models/."""
+    if not (arguments.folder or arguments.model):
+        if not arguments.system:
+            raise UserError("--run or --model is missing, or a SYSTEM whose model saved_models/ holds")
+        arguments.model = str(default_model(arguments.system))
+    found = system_of(arguments.model) if arguments.model else load_recipe(arguments.folder)[1].system
+    if arguments.system not in (None, found):
+        raise UserError(f"{arguments.folder or arguments.model} is of {found}, not of {arguments.system}")
+    return found
 
 
 def _evaluate_run(arguments) -> dict:
@@ -84,6 +105,8 @@ def _evaluate_run(arguments) -> dict:
     options = {"dynamic": True, "rate": arguments.rate, "rows": arguments.rows} if arguments.dynamic else {}
     if options and recipe.system != "text":
         raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
+    if arguments.lexicon:
+        options["lexicon"] = arguments.lexicon
     if arguments.crf:
         if recipe.system != "segmentation":
             raise UserError(f"--crf is for segmentation; {arguments.folder} is a run of {recipe.system}")

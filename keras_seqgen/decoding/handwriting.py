@@ -163,14 +163,15 @@ def sample(model, pen, context, lines, steps, freeze=False):
         if window is not None:
             phi, kappa = window
             finished |= active & past_the_end(phi, kappa, length)
-        active = ~finished & (t < lines.limit)
+        active &= ~finished
         here = active[:, None]
         drawn = stroke_sample(stroke_parameters(spare_rows(raw, VECTOR), bias), uniform[t], normal[t])[:rows]
         stroke = tf.where(here, drawn, 0.0)
         written = written.write(t, stroke)
         if freeze:
             stroke, cells = tf.where(here, stroke, pen.stroke), keep(here, cells, pen.cells)
-        return t + 1, active, Pen(stroke, pen.drawn + tf.cast(active, tf.int32), finished, cells), written
+        pen = Pen(stroke, pen.drawn + tf.cast(active, tf.int32), finished, cells)
+        return t + 1, active & (t + 1 < lines.limit), pen, written
 
     def going_on(t, active, *_):
         return (t < steps) & tf.reduce_any(active)

@@ -3,7 +3,7 @@
 
 const el = (id) => document.getElementById(id);
 const CHUNK = 48; // points or tokens of one request
-let models = {}; // name -> {signatures: {name: {input: shape}}, unit: length of a step or null}
+let models = {}; // name -> {signatures: {name: {input: shape}}, unit: length of a step or null, labels: [name]}
 
 // ---- asking -------------------------------------------------------------------------------------------------------
 
@@ -29,18 +29,19 @@ async function ask(model, signature, inputs) {
   return content.outputs;
 }
 
-async function guarded(work) {
+async function guarded(work, status) {
   el("alert").textContent = "";
   try {
     await work();
   } catch (error) {
     el("alert").textContent = error.message.replaceAll("`", "");
+    if (status) el(status).textContent = "";
   }
 }
 
-// The models that have a signature with an input of that name.
-const having = (signature, input) =>
-  Object.keys(models).filter((model) => input in (models[model].signatures[signature] || {}));
+// The models that have a signature with an input of one of these names.
+const having = (signature, ...inputs) =>
+  Object.keys(models).filter((model) => inputs.some((input) => input in (models[model].signatures[signature] || {})));
 
 function offer(select, names) {
   select.replaceChildren(...names.map((name) => new Option(name, name)));
@@ -52,7 +53,7 @@ const TABS = [
   ["handwriting", "Handwriting", "generate_primed", "primer_strokes"],
   ["text", "Text", "step", "prime"],
   ["segmentation", "Pictures", "segment", "image"],
-  ["recognition", "Reading", "recognise", "points"],
+  ["recognition", "Reading", "recognise", "points", "image", "wav"],
 ];
 
 function openTab(name, focus) {
@@ -221,13 +222,18 @@ async function write(sample) {
     if (drawn.length) {
       const says = el("sample-text").value.normalize("NFC");
       if (!says) throw new Error("Say what the sample says: the model reads along as it writes.");
-      const { strokes, length } = await ask(model, "generate_primed", {
-        ...asked, text: [` ${text}`], max_points: [0], primer_strokes: [drawn], primer_length: [drawn.length],
-        primer_text: [says],
-      });
-      for (let n = 0; n < length[0] && run === mine; n += 8) {
-        add(strokes[0].slice(n, Math.min(n + 8, length[0])));
-        await new Promise(requestAnimationFrame);
+      // No signature hands out the state behind a primer. But a line that may take more points begins with the one
+      // that may take fewer, so it is asked for again and again, twice as long each time.
+      for (let limit = 0, most = 50 * [...text].length + 150; points === limit && limit < most && run === mine;) {
+        limit = Math.min(limit ? 2 * limit : CHUNK, most);
+        const { strokes, length } = await ask(model, "generate_primed", {
+          ...asked, text: [` ${text}`], max_points: [limit], primer_strokes: [drawn], primer_length: [drawn.length],
+          primer_text: [says],
+        });
+        while (points < length[0] && run === mine) {
+          add(strokes[0].slice(points, Math.min(points + 8, length[0])));
+          await new Promise(requestAnimationFrame);
+        }
       }
     } else {
       let state = [new Array(models[model].signatures.step.state[1]).fill(0)];
@@ -281,14 +287,31 @@ async function goOn() {
   }
 }
 
-// ---- pictures -----------------------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------------------------
 
-async function label(file) {
+async function content(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   let text = "";
   for (let n = 0; n < bytes.length; n += 8192) text += String.fromCharCode(...bytes.subarray(n, n + 8192));
+  return { b64: btoa(text) };
+}
+
+function takeFiles(place, input, status, work) {
+  const take = (file) => file && guarded(() => work(file), status);
+  el(input).addEventListener("change", () => take(el(input).files[0]));
+  el(place).addEventListener("dragover", (event) => event.preventDefault());
+  el(place).addEventListener("drop", (event) => {
+    event.preventDefault();
+    take(event.dataTransfer.files[0]);
+  });
+}
+
+// ---- pictures -----------------------------------------------------------------------------------------------------
+
+async function label(file) {
+  const model = el("picture-model").value;
   el("legend").textContent = "Labelling";
-  const found = await ask(el("picture-model").value, "segment", { image: [{ b64: btoa(text) }] });
+  const found = await ask(model, "segment", { image: [await content(file)] });
   const [height, width, rows] = [found.height[0], found.width[0], found.labels[0]];
   const canvas = el("labels");
   [canvas.width, canvas.height] = [width, height];
@@ -310,16 +333,42 @@ async function label(file) {
   }
   paint.putImageData(pixels, 0, 0);
   el("legend").textContent = [...seen].sort((a, b) => b[1] - a[1])
-    .map(([number, count]) => `label ${number}: ${((100 * count) / (width * height)).toFixed(1)} %`).join(", ");
+    .map(([number, count]) =>
+      `${models[model].labels[number] || `label ${number}`}: ${((100 * count) / (width * height)).toFixed(1)} %`)
+    .join(", ");
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
 
-async function read(pad) {
+const FILES = {
+  image: ["A PNG or JPEG of one line, chosen or dropped here", "image/png,image/jpeg"],
+  wav: ["A WAV file, chosen or dropped here", ".wav,audio/wav"],
+};
+
+const readerInput = () => {
+  const inputs = models[el("reader-model").value].signatures.recognise;
+  return ["points", ...Object.keys(FILES)].find((name) => name in inputs);
+};
+
+function showReader() {
+  const [what, kinds] = FILES[readerInput()] || ["", ""];
+  el("reader-pen").hidden = Boolean(what);
+  el("reader-drop").hidden = !what;
+  el("reader-what").textContent = what;
+  el("reader-file").accept = kinds;
+  el("reading").textContent = "";
+}
+
+async function read(inputs) {
+  el("reading").textContent = "Reading";
+  const found = await ask(el("reader-model").value, "recognise", inputs);
+  el("reading").textContent = found.text[0] || "Nothing was read.";
+}
+
+function readInk(pad) {
   const points = pad.points();
   if (points.length < 2) throw new Error("Draw a line first.");
-  const found = await ask(el("reader-model").value, "recognise", { points: [points], length: [points.length] });
-  el("reading").textContent = found.text[0] || "Nothing was read.";
+  return read({ points: [points], length: [points.length] });
 }
 
 // ---- the page -----------------------------------------------------------------------------------------------------
@@ -355,13 +404,11 @@ async function begin() {
     story++;
     el("text-stop").disabled = true;
   });
-  el("picture").addEventListener("change", () => el("picture").files[0] && guarded(() => label(el("picture").files[0])));
-  el("drop").addEventListener("dragover", (event) => event.preventDefault());
-  el("drop").addEventListener("drop", (event) => {
-    event.preventDefault();
-    if (event.dataTransfer.files[0]) guarded(() => label(event.dataTransfer.files[0]));
-  });
-  el("read").addEventListener("click", () => guarded(() => read(line)));
+  takeFiles("drop", "picture", "legend", label);
+  takeFiles("reader-drop", "reader-file", "reading", async (file) => read({ [readerInput()]: [await content(file)] }));
+  el("reader-model").addEventListener("change", showReader);
+  if (el("reader-model").value) showReader();
+  el("read").addEventListener("click", () => guarded(() => readInk(line), "reading"));
   el("line-clear").addEventListener("click", () => line.clear());
   document.body.dataset.ready = "yes";
 }

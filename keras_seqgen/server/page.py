@@ -33,7 +33,12 @@ def add_page(app: web.Application, store: ModelStore) -> None:
 
 
 def describe(store: ModelStore) -> dict:
-    """Name -> {"signatures": name -> input -> shape, -1 for any size; "unit": of a pen's step, or None}."""
+    """What the page must know of each model.
+
+    Returns:
+        dict name -> {"signatures": name -> input -> shape, -1 for any size; "unit": length of a pen's step, or None;
+        "labels": the names of a picture's labels, as far as they are known}.
+    """
     newest = {name: versions[max(versions)] for name, versions in sorted(store.models.items())}
     return {
         name: {
@@ -42,6 +47,7 @@ def describe(store: ModelStore) -> dict:
                 for key, signature in servable.signatures.items()
             },
             "unit": _unit(servable),
+            "labels": _labels(servable),
         }
         for name, servable in newest.items()
     }
@@ -54,3 +60,11 @@ def _unit(servable: Servable) -> float | None:
         return math.sqrt(sum(number**2 for name in ("mean", "std") for number in stats["offsets"][name]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _labels(servable: Servable) -> list[str]:
+    """The names of the labels of a model of pictures, as far as they are known."""
+    try:
+        return json.loads((servable.folder / "assets.extra" / "labels.json").read_text(encoding="utf-8"))["names"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

@@ -1,4 +1,4 @@
-"""Reading ink with an exported model, without Keras."""
+"""Reading ink, print or speech with an exported model, without Keras."""
 
 import json
 from dataclasses import dataclass
@@ -10,30 +10,32 @@ from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
 from keras_seqgen.serving.versions import newest_version
 
+SYSTEMS = {"ink-recognition": "points", "text-lines": "image", "speech": "wav"}  # and the name of their input
+
 
 @dataclass(frozen=True)
 class ReadLine:
-    """What was read from a line of ink.
+    """What was read from a line of ink or print, or from an utterance.
 
-    text: of it. confidence: 0..1. begin: for each character the number of the point at which it was first recognised.
-    probability: of each character.
+    text: of it. confidence: 0..1. begin: for each character the place at which it was first recognised: the number of a
+    point, a column of the picture in pixels from the left, or seconds. probability: of each character.
     """
 
     text: str
     confidence: float
-    begin: list[int]
+    begin: list[float]
     probability: list[float]
 
 
 class SavedRecogniser:
-    """Reads ink with a SavedModel of `export_ink_recognition`.
+    """Reads with a SavedModel of `export_recogniser`.
 
     Args:
         folder: `saved_models/NAME`, of which the newest version is taken, or one version.
 
     Attributes:
-        folder: the version's `Path`. vocabulary: its characters. features: which it computes. signatures: the
-        SavedModel's.
+        folder: the version's `Path`. system: what it reads: "ink-recognition", "text-lines" or "speech". vocabulary:
+        its characters. features: which it computes. signatures: the SavedModel's.
 
     Raises:
         UserError: there is no such model.
@@ -49,8 +51,9 @@ class SavedRecogniser:
         extra = self.folder / "assets.extra"
         try:
             description = json.loads((extra / "model.json").read_text(encoding="utf-8"))
-            if description["system"] != "ink-recognition":
-                raise UserError(f"{self.folder} is a model for {description['system']}, not for reading ink")
+            self.system = description["system"]
+            if self.system not in SYSTEMS:
+                raise UserError(f"{self.folder} is a model for {self.system}, not for reading ink, print or speech")
             self.features = description["features"]
         except (OSError, KeyError, ValueError) as error:
             if isinstance(error, UserError):
@@ -64,13 +67,14 @@ class SavedRecogniser:
         """Read lines by the best path.
 
         Args:
-            lines: arrays (N, 3) of x, y (downward) and pen: 1 on the last point of a stroke.
+            lines: of ink: arrays (N, 3) of x, y (downward) and pen: 1 on the last point of a stroke; of print and
+                speech: the bytes of PNG, JPEG or WAV files.
 
         Returns:
             A `ReadLine` for each.
 
         Raises:
-            UserError: what the model's `error` says, with the number of the line.
+            UserError: what the model's `error` says, with the number of the line; a file that breaks off.
         """
         found = self._ask("recognise", lines)
         rows = zip(*(found[name] for name in ("text", "confidence", "characters", "begin", "probability")), strict=True)
@@ -80,18 +84,28 @@ class SavedRecogniser:
         ]
 
     def logits(self, lines) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each line the logits (T, C + 1) and the number of the point (T,) that each of their frames is at."""
+        """For each line the logits (T, C + 1) and the place in the input (T,) that each of their frames is at."""
         found = self._ask("logits", lines)
-        rows = zip(found["logits"], found["point"], found["frames"], strict=True)
-        return [(logits[:n], point[:n]) for logits, point, n in rows]
+        rows = zip(found["logits"], found["place"], found["frames"], strict=True)
+        return [(logits[:n], place[:n]) for logits, place, n in rows]
 
     def _ask(self, signature, lines):
-        lines = [np.asarray(line, np.float32).reshape(-1, 3) for line in lines]
-        length = np.array([len(line) for line in lines], np.int32)
-        longest = max(length, default=0)
-        points = np.stack([np.pad(line, ((0, longest - len(line)), (0, 0))) for line in lines])
-        found = self.signatures[signature](points=tf.constant(points), length=tf.constant(length))
+        try:
+            found = self.signatures[signature](**self._inputs(lines))
+        except tf.errors.InvalidArgumentError as error:
+            reason = error.message.split("\n\t")[0].splitlines()[-1]  # behind it stands a place in the graph
+            raise UserError(f"a file is broken or breaks off: {reason}") from error
         for number, message in enumerate(found["error"].numpy(), start=1):
             if message:
                 raise UserError(f"line {number}: {message.decode()}")
         return {name: value.numpy() for name, value in found.items()}
+
+    def _inputs(self, lines):
+        name = SYSTEMS[self.system]
+        if name != "points":
+            return {name: tf.constant(lines, tf.string)}
+        lines = [np.asarray(line, np.float32).reshape(-1, 3) for line in lines]
+        length = np.array([len(line) for line in lines], np.int32)
+        longest = max(length, default=0)
+        points = np.stack([np.pad(line, ((0, longest - len(line)), (0, 0))) for line in lines])
+        return {name: tf.constant(points), "length": tf.constant(length)}

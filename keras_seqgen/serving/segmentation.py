@@ -18,6 +18,7 @@ import json
 import tensorflow as tf
 
 from keras_seqgen.data.labelled_image import decode_picture
+from keras_seqgen.serving.picture_files import is_png, picture_size
 from keras_seqgen.serving.version_writer import module_of, write_version
 
 _NOT_FINITE = "the result is not finite: the picture is too large for the CRF's lattice, or the weights are not finite"
@@ -116,13 +117,9 @@ class SegmentationSignatures:
 
     def _inspect(self, encoded):
         """What is wrong with a file, and its size by its header: string scalar, (2,) int32, zeros where it is wrong."""
-        png = tf.strings.substr(encoded, 0, 8) == b"\x89PNG\r\n\x1a\n"
-        jpeg = tf.io.is_jpeg(encoded)
-        size = tf.case(
-            [(jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2]), (png, lambda: _png_size(encoded))],
-            default=lambda: tf.constant([0, 0]),
-        )
-        error = tf.where(jpeg | png, self._size_error(size[None])[0], "`image` must be the bytes of a JPEG or PNG")
+        size = picture_size(encoded)
+        known = tf.io.is_jpeg(encoded) | is_png(encoded)
+        error = tf.where(known, self._size_error(size[None])[0], "`image` must be the bytes of a JPEG or PNG")
         return error, tf.where(error == "", size, 0)
 
     def _size_error(self, size):
@@ -130,14 +127,6 @@ class SegmentationSignatures:
         pixels = tf.reduce_prod(tf.cast(size, tf.int64), axis=1)
         fits = (pixels > 0) & (pixels <= self._max_pixels)
         return tf.where(fits, "", f"`image` must have 1 to {self._max_pixels} pixels")
-
-
-def _png_size(encoded):
-    """Height and width, which a PNG's first chunk holds as big-endian numbers."""
-    header = tf.strings.substr(tf.strings.join([encoded, b"\0" * 24]), 16, 8)
-    digits = tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4])
-    width, height = tf.unstack(tf.reduce_sum(digits * tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64), axis=1))
-    return tf.cast(tf.minimum(tf.stack([height, width]), 2**31 - 1), tf.int32)
 
 
 def export_segmentation(model, labels, folder, card, max_pixels=MAX_PIXELS):

@@ -1,5 +1,6 @@
 """Warm-up requests: TensorFlow Serving runs them before a version answers, so that no client waits for a first run."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,28 +24,31 @@ def signatures_of(version) -> dict[str, SignatureDef]:
     return {name: signatures[name] for name in sorted(signatures) if not name.startswith("__")}
 
 
-def example_inputs(signature: SignatureDef, text: str, rows: int = 1) -> dict[str, np.ndarray]:
+def example_inputs(signature: SignatureDef, text: str, rows: int = 1, rate: int = 8000) -> dict[str, np.ndarray]:
     """Small inputs that a signature accepts, by the inputs' names and kinds.
 
     Args:
         signature: of a SavedModel of this project.
         text: what the model can read.
         rows: B.
+        rate: samples a second that the model of a signature of sound accepts (`sound_rate`).
 
     Returns:
         dict name -> array (B, ...), bytes for strings.
     """
-    return {name: _value(name, info, text, rows) for name, info in signature.inputs.items()}
+    strings = {"image": _picture(), "wav": _sound(rate), **dict.fromkeys(_TEXTS, text.encode())}
+    return {name: _value(name, info, strings, rows) for name, info in signature.inputs.items()}
 
 
-def _value(name: str, info: TensorInfo, text: str, rows: int) -> np.ndarray:
+def _value(name: str, info: TensorInfo, strings: dict[str, bytes], rows: int) -> np.ndarray:
     inner = [size.size for size in info.tensor_shape.dim[1:]]
     unknown = _SIDE if len(inner) == 3 else _STEPS
     shape = [rows, *(unknown if size < 0 else size for size in inner)]
     dtype = tf.dtypes.as_dtype(info.dtype)
     if dtype == tf.string:
-        value = text.encode() if name in _TEXTS else _picture() if name == "image" else b""
-        return np.full(shape, value, object)
+        texts = np.empty(shape, object)
+        texts.fill(strings.get(name, b""))  # `np.full` drops the zeros at the end of bytes, of which silence is full
+        return texts
     if len(inner) == 2 and inner[1] == 3:  # ink: a slanted line, the pen up at its end
         line = np.outer(np.arange(_STEPS), [5.0, 3.0, 0.0])
         line[-1, 2] = 1
@@ -55,6 +59,16 @@ def _value(name: str, info: TensorInfo, text: str, rows: int) -> np.ndarray:
 
 def _picture() -> bytes:
     return tf.io.encode_png(tf.zeros((_SIDE, _SIDE, 3), tf.uint8)).numpy()
+
+
+def _sound(rate: int) -> bytes:
+    return tf.audio.encode_wav(tf.zeros((rate // 4, 1)), rate).numpy()
+
+
+def sound_rate(version) -> int:
+    """The samples a second that the model of a version accepts; 8000 where it hears nothing."""
+    path = Path(version) / "assets.extra" / "model.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("rate", 8000) if path.exists() else 8000
 
 
 def readable_text(version) -> str:
@@ -79,12 +93,12 @@ def write_warmup(version) -> Path:
     """
     path = Path(version) / WARMUP
     path.parent.mkdir(exist_ok=True)
-    text = readable_text(version)
+    text, rate = readable_text(version), sound_rate(version)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name, signature in signatures_of(version).items():
             log = PredictionLog()
             log.predict_log.request.model_spec.signature_name = name
-            for key, value in example_inputs(signature, text).items():
+            for key, value in example_inputs(signature, text, rate=rate).items():
                 log.predict_log.request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
             writer.write(log.SerializeToString(deterministic=True))
     return path

@@ -11,7 +11,7 @@ from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
 from keras_seqgen.training.callbacks import StopOnNonFiniteLoss, compile_evaluator, counted
 
-RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 
 
 def evaluate_text(model, recipe, data, split, run, rows=10):

@@ -37,17 +37,17 @@ def test_spells_and_goes_on(stranger):
 
 def test_a_row_does_not_depend_on_its_batch(writer):
     options = {
-        "primers": ["strange", "", "no\n", "a"],
-        "temperature": [1.0, 0.5, 2.0, 0.9],
-        "top_k": [0, 5, 0, 3],
-        "top_p": [1.0, 1.0, 0.5, 0.8],
-        "seed": [1, 2, 3, 2**40],
-        "length": [40, 17, 60, 33],
-        "stop": ["\n", "", "a", "st"],
+        "primers": ["strange", "", "no\n", "a", "st"],
+        "temperature": [1.0, 0.5, 2.0, 0.9, 1.3],
+        "top_k": [0, 5, 0, 3, 0],
+        "top_p": [1.0, 1.0, 0.5, 0.8, 1.0],
+        "seed": [1, 2, 3, 2**40, 4],
+        "length": [40, 17, 60, 33, 50],
+        "stop": ["\n", "", "a", "st", ""],  # the last row asks for nothing: alone it is drawn by a loop of its own
     }
     together = writer.sample(**options)
-    assert len(set(together)) == 4
-    for n in range(4):
+    assert len(set(together)) == 5
+    for n in range(5):
         assert writer.sample(**{name: [value[n]] for name, value in options.items()}) == [together[n]]
 
 

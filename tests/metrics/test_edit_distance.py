@@ -4,6 +4,7 @@ import functools
 import itertools
 import random
 
+import jiwer
 import keras
 import numpy as np
 import pytest
@@ -75,7 +76,6 @@ def test_odd_texts_are_counted_as_jiwer_counts_them(references, hypotheses, cer,
 
 
 def test_equal_jiwer():
-    jiwer = pytest.importorskip("jiwer", reason="pip install jiwer, to compare with it")
     references, hypotheses = some_texts(300, 3, "abé  \tسم"), some_texts(300, 4, "abé  \tسم")
     for r, h in [*zip(references, hypotheses, strict=True), (references, hypotheses)]:
         listed = (r, h) if isinstance(r, list) else ([r], [h])

@@ -1,12 +1,14 @@
-"""Recipes for recognisers of ink: what they build, that it learns, that a stopped run goes on as if it had not."""
+"""Recipes for recognisers: what they build, that it learns, that a stopped run goes on as if it had not."""
 
 import dataclasses
+import json
 
 import keras
 import numpy as np
 import pytest
 
 from keras_seqgen.errors import UserError
+from keras_seqgen.layers.clipped_relu import clipped_relu
 from keras_seqgen.models.ctc_recogniser import time_stride
 from keras_seqgen.recipes import RECIPES, find_recipe, override
 from keras_seqgen.recipes.recognition import RECOGNITION_RECIPES
@@ -61,15 +63,16 @@ def test_a_run_may_begin_with_another_ones_weights(data, run, tmp_path):
 @pytest.mark.parametrize("name", RECOGNITION_RECIPES)
 def test_every_recipe_builds_what_it_says(name, tmp_path):
     recipe = RECIPES[name]
-    data = write_prepared(tmp_path, train=4, kind=recipe.features)
+    kind = {"text-lines": "line-rtl", "speech": "log-mel-8000"}.get(recipe.system, recipe.features)
+    data = write_prepared(tmp_path, train=4, kind=kind)
     model = recipe.build(data)
     recurrent = [layer for layer in model.layers if "recurrent" in layer.name]
     assert len(recurrent) == recipe.depth
     assert recurrent[0].forward_layer.units == recipe.units
-    assert time_stride(model) == recipe.stride
+    assert time_stride(model) == recipe.time_stride
     assert model.output.shape[-1] == 5
     assert recipe.updates > 0
-    assert "Graves 2008" in recipe.goal
+    assert ("Graves 2008" if recipe.system == "ink-recognition" else "CER") in recipe.goal
     if "paper" in name:
         assert (recipe.units, recipe.depth, recipe.filters, recipe.cell) == (100, 1, 0, "peephole_lstm")
     inputs, labels = next(iter(recipe.train_batches(data)))
@@ -84,3 +87,52 @@ def test_features_of_another_kind_are_refused(data):
 def test_an_unknown_cell_is_refused(data):
     with pytest.raises(UserError, match="`cell` must be one of"):
         dataclasses.replace(small(), cell="brain").build(data)
+
+
+def test_print_is_shortened_by_no_more_than_the_pipeline_left_room_for(tmp_path):
+    recipe = find_recipe("text-lines")
+    assert recipe.time_stride <= 4
+    model = recipe.build(write_prepared(tmp_path, train=4, kind="plain-line"))
+    first, second = model.get_layer("convolution_1"), model.get_layer("convolution_2")
+    assert (first.kernel_size, first.strides, first.filters) == ((3, 3), (2, 2), 16)
+    assert second.kernel.shape[1] == 2 * 16, "4 rows, of which every second one is left"
+
+
+def test_speech_is_read_as_deep_speech_reads(tmp_path):
+    recipe = find_recipe("speech-digits")
+    assert (recipe.depth, recipe.time_stride) == (1, 2)
+    model = recipe.build(write_prepared(tmp_path, train=4, kind="log-mel-8000"))
+    order = [name for layer in model.layers if (name := layer.name).startswith(("convolution", "recurrent", "hidden"))]
+    assert order == ["convolution_1", "recurrent_1", "hidden_1"]
+    assert model.get_layer("convolution_1").activation is model.get_layer("hidden_1").activation is clipped_relu
+    best = tmp_path / "best.keras"
+    model.save(best)
+    again = keras.models.load_model(best, compile=False)
+    assert again.get_layer("hidden_1").activation(np.float32(30.0)) == 20
+
+
+def test_an_unknown_activation_is_refused(data):
+    with pytest.raises(UserError, match="must be relu or clipped_relu"):
+        dataclasses.replace(small(), activation="sine").build(data)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("text-lines", "log-mel-8000"), ("speech-digits", "line")])
+def test_features_of_another_system_are_refused(name, kind, tmp_path):
+    recipe = find_recipe(name)
+    with pytest.raises(UserError, match=f"holds {kind} features; .* prepare {recipe.system}"):
+        recipe.build(write_prepared(tmp_path, train=4, kind=kind))
+
+
+def test_a_run_is_not_evaluated_on_features_of_another_kind(tmp_path):
+    data, run = tmp_path / "data", tmp_path / "run"
+    for folder, kind in ((data, "line"), (run, "plain-line")):
+        folder.mkdir()
+        write_prepared(folder, train=4, kind=kind)
+    recipe = find_recipe("text-lines")
+    assert recipe.evaluation_batches(data, run=data)
+    with pytest.raises(UserError, match=r"holds line features; .* was trained on plain-line ones"):
+        recipe.evaluation_batches(data, run=run)
+    found = json.loads((data / "stats.json").read_text())["features"]["kind"]
+    assert dataclasses.replace(recipe, features=found).evaluation_batches(data)
+    with pytest.raises(UserError, match=r"this recipe reads line-rtl ones$"):
+        dataclasses.replace(recipe, features="line-rtl").evaluation_batches(data)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.tiny_systems import export_tiny
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.models import handwriting_synthesis, small_backbone
 from keras_seqgen.models.handwriting import recurrent_layers
@@ -20,6 +21,7 @@ from keras_seqgen.serving.models_config import record_version
 from keras_seqgen.serving.segmentation import export_segmentation
 from tests.decoding.toy_text import ALPHABET, lively
 from tests.segmentation_data import LABELS
+from tests.server.browser import chromium
 
 CARD = "# Tiny\n\nRandom weights, trained on nothing, free of terms.\n"
 
@@ -51,6 +53,27 @@ def server(saved_models):
     limits = Limits(request_bytes=2**20, rows=64, points=1000, requests=64, body_seconds=1.5)
     with LocalServer(saved_models, port=0, rest_port=0, limits=limits, poll_seconds=0.2) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def saved_readers(tmp_path_factory):
+    """A folder of untrained recognisers of ink, print and speech (16,000 samples a second)."""
+    root = tmp_path_factory.mktemp("readers")
+    for system in ("ink-recognition", "text-lines", "speech"):
+        export_tiny(system, root / system, units=6)
+    return root
+
+
+@pytest.fixture(scope="session")
+def readers(saved_readers):
+    with LocalServer(saved_readers, port=0, rest_port=0, poll_seconds=60) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("downloads")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

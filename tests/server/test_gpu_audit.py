@@ -1,4 +1,4 @@
-"""What would run on a GPU, of every exported signature of every system: nothing numeric in a loop is the host's."""
+"""What would run on a GPU, of every exported signature of every system: nothing that a loop computes is the host's."""
 
 import numpy as np
 import pytest
@@ -31,6 +31,18 @@ def test_what_is_the_hosts_is_known(tables):
     host = {row for system in SYSTEMS for table in tables[system].values() for row in table if not row.on_gpu}
     assert {"UnicodeDecode", "StringJoin", "DecodeImage"} <= {row.op for row in host}
     assert not {row.op for row in host if row.numeric}
+
+
+@pytest.mark.parametrize("system", ["ink-recognition", "text-lines", "speech"])
+def test_of_a_recogniser_the_host_packs_the_frames_of_a_row_and_computes_nothing(saved_readers, system):
+    packing = {"RaggedTensorToVariant", "RaggedTensorFromVariant", "RaggedTensorToTensor"}
+    tables = audit(saved_readers / system / "1")
+    assert {"recognise", "logits", "recognise_frames"} <= set(tables)
+    for signature, table in tables.items():
+        host = {row.op for row in table if row.numeric and not row.on_gpu}
+        assert host == (packing if signature != "recognise_frames" else set()), signature
+        assert any(row.numeric and row.in_loop and row.on_gpu for row in table), f"{signature} has a loop that computes"
+        assert any(row.op == "MatMul" and row.on_gpu for row in table)
 
 
 def test_the_work_is_counted(tables):

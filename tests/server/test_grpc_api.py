@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_seqgen.serving.warmup import example_inputs, readable_text, signatures_of
+from keras_seqgen.serving.warmup import example_inputs, readable_text, signatures_of, sound_rate
 
 NONE = np.zeros(0, object)
 SYSTEMS = ("handwriting", "text", "segmentation")
@@ -48,7 +48,7 @@ def test_every_signature_of_every_system_answers_as_the_bare_model(predictions, 
     version = saved_models / system / "1"
     bare = tf.saved_model.load(str(version)).signatures
     for name, signature in signatures_of(version).items():
-        inputs = example_inputs(signature, readable_text(version), rows=2)
+        inputs = example_inputs(signature, readable_text(version), rows=2, rate=sound_rate(version))
         response = predictions.Predict(asked(system, name, **inputs), timeout=30)
         spec = response.model_spec
         assert (spec.name, spec.version.value, spec.signature_name) == (system, 1, name)

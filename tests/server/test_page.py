@@ -2,121 +2,14 @@
 
 import base64
 import json
-import shutil
-import socket
-import subprocess
 import time
-import urllib.error
 import urllib.request
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tests.segmentation_data import encoded, scene
-
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-
-class Browser:
-    """As much of WebDriver (w3.org/TR/webdriver2) as the tests need."""
-
-    def __init__(self, driver, options):
-        self._base = driver
-        session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
-        self._base = f"{driver}/session/{session['sessionId']}"
-
-    def _ask(self, method, path, body=None):
-        data = None if method == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self._base + path, data, {"Content-Type": "application/json"}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            raise AssertionError(json.load(error)["value"]["message"]) from error
-
-    def open(self, url):
-        self._ask("POST", "/url", {"url": url})
-
-    def run(self, script, *arguments):
-        return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
-
-    def _find(self, css):
-        return self._ask("POST", "/element", {"using": "css selector", "value": css})[ELEMENT]
-
-    def type(self, css, text, clear=True):
-        element = self._find(css)
-        if clear:
-            self._ask("POST", f"/element/{element}/clear")
-        self._ask("POST", f"/element/{element}/value", {"text": text})
-
-    def click(self, css):
-        self._ask("POST", f"/element/{self._find(css)}/click")
-
-    def keys(self, *keys):
-        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
-
-    def draw(self, css, strokes):
-        """Strokes of points, in pixels from the middle of an element."""
-        origin, actions = {ELEMENT: self._find(css)}, []
-        for stroke in strokes:
-            for n, (x, y) in enumerate(stroke):
-                actions.append({"type": "pointerMove", "origin": origin, "x": x, "y": y, "duration": 5})
-                if n == 0:
-                    actions.append({"type": "pointerDown", "button": 0})
-            actions.append({"type": "pointerUp", "button": 0})
-        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": actions}
-        self._ask("POST", "/actions", {"actions": [mouse]})
-
-    def size(self, width, height):
-        self._ask("POST", "/window/rect", {"width": width, "height": height})
-
-    def wait(self, script, seconds=30):
-        until = time.monotonic() + seconds
-        while not (found := self.run(f"return {script}")):
-            assert time.monotonic() < until, f"{script}; the page says: {self.text('#alert')}"
-            time.sleep(0.05)
-        return found
-
-    def text(self, css):
-        return self.run("return document.querySelector(arguments[0]).textContent", css)
-
-    def close(self):
-        self._ask("DELETE", "")
-
-
-@pytest.fixture(scope="module")
-def browser(server, tmp_path_factory):
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("downloads")
-    process = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/status")
-                break
-            except OSError:
-                time.sleep(0.1)
-        arguments = [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--window-size=1000,1000",
-        ]
-        prefs = {"download.default_directory": str(folder), "download.prompt_for_download": False}
-        browser = Browser(f"http://127.0.0.1:{port}", {"binary": CHROMIUM, "args": arguments, "prefs": prefs})
-        browser.downloads = folder
-        yield browser
-        browser.close()
-    finally:
-        process.terminate()
-        process.wait()
+from tests.segmentation_data import LABELS, encoded, scene
 
 
 @pytest.fixture
@@ -134,6 +27,8 @@ def downloaded(page, name):
     return (page.downloads / name).read_bytes()
 
 
+WRITTEN = "!document.getElementById('save-svg').disabled && document.getElementById('write-status').textContent"
+TEXT = "cab abed dabce bead ace dab bed cad abba"  # of several chunks
 INK = "document.querySelector('#sheet path')?.getAttribute('d')?.split('L').length"
 
 
@@ -141,38 +36,52 @@ def test_a_text_is_written_stroke_by_stroke_and_downloaded(page, rest):
     page.run("""window.grown = new Set();
         new MutationObserver(() => grown.add(document.querySelector('#sheet path')?.getAttribute('d')?.length))
             .observe(document.getElementById('sheet'), {subtree: true, attributes: true, childList: true})""")
-    page.type("#text", "cab abed")
+    page.type("#text", TEXT)
     page.type("#seed", "7")
     page.click("#write")
-    points = int(
-        page.wait(
-            "!document.getElementById('save-svg').disabled && document.getElementById('write-status').textContent"
-        ).split()[0]
-    )
-    assert page.run("return grown.size") >= min(points // 48, 3), "it grew as it arrived"
-    whole = rest("/v1/models/handwriting:predict", {"instances": [{"text": "cab abed", "bias": 1.0, "seed": [7, 0]}]})
+    points = int(page.wait(WRITTEN).split()[0])
+    assert points > 96, "more than two chunks"
+    assert page.run("return grown.size") > points // 48, "it grew as it arrived"
+    whole = rest("/v1/models/handwriting:predict", {"instances": [{"text": TEXT, "bias": 1.0, "seed": [7, 0]}]})
     assert points == whole[1]["predictions"][0]["length"], "the chunks are the line of `generate`"
     assert page.run(f"return {INK}") > 10
     page.click("#save-svg")
     svg = downloaded(page, "line.svg").decode()
     assert svg.startswith("<svg")
-    assert "<title>cab abed</title>" in svg
+    assert f"<title>{TEXT}</title>" in svg
     page.click("#save-png")
     png = downloaded(page, "line.png")
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20]) == 1600
 
 
-def test_in_the_hand_of_a_drawn_sample(page):
+def test_in_the_hand_of_a_drawn_sample_stroke_by_stroke(page, rest):
     page.run("document.querySelector('details').open = true")
     page.draw("#sample", [[(-200, 0), (-150, -30), (-100, 20), (-50, -20)], [(0, 10), (60, -30), (90, 30)]])
-    page.type("#text", "ab")
+    page.type("#text", TEXT)
     page.click("#write")
     assert "Say what the sample says" in page.wait("document.getElementById('alert').textContent")
     page.type("#sample-text", "de")
+    page.run("""window.asked = [];
+        const real = window.fetch;
+        window.fetch = (path, options) => (asked.push([options.body, document.querySelector('#sheet path')
+            ?.getAttribute('d') || '']), real(path, options))""")
     page.click("#write")
-    page.wait("!document.getElementById('save-svg').disabled")
+    points = int(page.wait(WRITTEN).split()[0])
     assert page.text("#alert") == ""
+    bodies, shown = zip(*page.run("return asked"), strict=True)
+    bodies = [json.loads(body) for body in bodies]
+    limits = [body["inputs"]["max_points"][0] for body in bodies]
+    assert limits == [48, 96, 192, 384, 768][: len(limits)]
+    assert len(limits) > 2, "it came in parts"
+    assert shown[0] == "", "nothing at first"
+    assert all(late.startswith(early) and late > early for early, late in pairwise(shown)), "what is written stays"
+    whole = bodies[0]
+    whole["inputs"]["max_points"] = [0]
+    strokes = rest("/v1/models/handwriting:predict", whole)[1]["outputs"]["strokes"][0]
+    assert points == len(strokes), "the parts are the line that is written at once"
+    page.run("window.line = new Sheet(document.createElement('div'), ''); line.add(arguments[0])", strokes)
+    assert page.run("return line.path === document.querySelector('#sheet path').getAttribute('d')")
     page.click("#sample-clear")
 
 
@@ -187,6 +96,33 @@ def test_a_mistake_reads_as_a_person_should_read_it(page):
     page.click("#write")
     page.wait("!document.getElementById('save-svg').disabled")
     assert page.text("#alert") == "", "it goes when all is well"
+
+
+def test_a_text_goes_on_as_the_server_has_it(page, rest):
+    page.click("#tab-text")
+    page.type("#prime", "dog")
+    page.type("#tokens", "100")
+    page.type("#text-seed", "5")
+    page.click("#panel-text button[type=submit]")
+    page.wait(
+        "document.getElementById('text-stop').disabled && document.getElementById('story').textContent.length > 3"
+    )
+    asked = {
+        "prime": "dog",
+        "temperature": 0.8,
+        "top_k": 0,
+        "top_p": 1.0,
+        "seed": [5, 0],
+        "max_tokens": 100,
+        "stop": "",
+    }
+    whole = rest("/v1/models/text:predict", {"instances": [asked]})[1]["predictions"][0]["text"]
+    assert page.run("return document.getElementById('story').textContent") == "dog" + whole
+    page.type("#prime", "Über")
+    page.click("#panel-text button[type=submit]")
+    said = page.wait("document.getElementById('alert').textContent")
+    assert said.startswith("The vocabulary does not have the characters")
+    assert "Ü" in said
 
 
 def test_by_keyboard_alone_and_on_a_phone(page):
@@ -213,19 +149,24 @@ def test_by_keyboard_alone_and_on_a_phone(page):
         page.size(1000, 1000)
 
 
-def test_a_dropped_picture_is_labelled(page):
+def test_a_dropped_picture_is_labelled(page, rest):
     page.click("#tab-segmentation")
-    content = base64.b64encode(encoded(scene(1)[0])).decode()
-    page.run(
-        """const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
-        const data = new DataTransfer();
-        data.items.add(new File([bytes], 'scene.png', {type: 'image/png'}));
-        document.getElementById('drop').dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}))""",
-        content,
-    )
-    legend = page.wait("(text => text.startsWith('label') && text)(document.getElementById('legend').textContent)")
-    assert np.isclose(sum(float(part.split()[2]) for part in legend.split(", ")), 100, atol=1)
-    assert page.run("return document.getElementById('labels').width") == scene(1)[0].shape[1]
+    picture = scene(1)[0]
+    page.drop("#drop", "scene.png", encoded(picture))
+    legend = page.wait("(text => text.includes('%') && text)(document.getElementById('legend').textContent)")
+    found = rest("/v1/models/segmentation:predict", {"inputs": [{"b64": base64.b64encode(encoded(picture)).decode()}]})
+    shares = 100 * np.bincount(np.ravel(found[1]["outputs"]["labels"]), minlength=3) / picture[..., 0].size
+    told = {name: float(share) for name, share in (part[:-2].split(": ") for part in legend.split(", "))}
+    assert told == {name: round(share, 1) for name, share in zip(LABELS.names, shares, strict=True) if share}
+    height, width = picture.shape[:2]
+    size = page.run("const labels = document.getElementById('labels'); return [labels.width, labels.height]")
+    assert size == [width, height]
+    page.drop("#drop", "notes.txt", b"no picture")
+    assert page.wait("document.getElementById('alert').textContent") == "image must be the bytes of a JPEG or PNG"
+    assert page.text("#legend") == ""
+    page.drop("#drop", "scene.png", encoded(picture))
+    page.wait("document.getElementById('legend').textContent.includes('%')")
+    assert page.text("#alert") == ""
 
 
 def test_the_page_needs_nothing_from_elsewhere(page, server):

@@ -9,11 +9,13 @@ import urllib.request
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 from keras_seqgen.errors import UserError
 from keras_seqgen.server.limits import Limits
 from keras_seqgen.server.local_server import LocalServer
 from keras_seqgen.server.model_store import ModelStore
+from keras_seqgen.server.page import describe
 from keras_seqgen.server.status import ServingError
 from keras_seqgen.serving.models_config import record_version
 from tests.server.toy_models import doubling
@@ -81,6 +83,48 @@ def test_without_models_config_the_newest_answers(tmp_path):
     store.refresh()
     assert store.find("twice").version == 10
     assert set(store.models["twice"]) == {10}
+
+
+def test_the_newest_is_so_by_number(tmp_path):
+    for version in (9, 10):
+        record_version(doubling(tmp_path / "twice", version, float(version)), stable=version == 9)
+    store = ModelStore(tmp_path, Limits())
+    store.refresh()
+    assert set(store.models["twice"]) == {9, 10}
+    assert store.find("twice").version == 10
+    assert store.find("twice", label="stable").version == 9
+    assert list(store.states("twice")) == [10, 9]
+    assert describe(store)["twice"]["signatures"]["slow"] == {"x": [-1], "n": [-1]}
+
+
+def test_a_request_that_runs_keeps_its_version(tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        return go_on.wait(30)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def held(x):
+        with tf.control_dependencies([tf.numpy_function(hold, [], tf.bool)]):  # a SavedModel finds it in this process
+            return {"y": 3.0 * x}
+
+    module = tf.Module()
+    module.held = held
+    tf.saved_model.save(module, str(tmp_path / "twice" / "1"), signatures={"serving_default": held})
+    record_version(tmp_path / "twice" / "1")
+    with LocalServer(tmp_path, port=0, rest_port=0, poll_seconds=0.05) as server:
+        told = []
+        client = threading.Thread(target=lambda: told.append(ask(server)))
+        client.start()
+        assert begun.wait(20)
+        record_version(doubling(tmp_path / "twice", 2, 5.0), stable=True)
+        wait_for(lambda: set(server.store.models["twice"]) == {2})
+        assert ask(server) == 5.0, "the new one answers"
+        assert not told, "while the old one still works"
+        go_on.set()
+        client.join()
+    assert told == [3.0]
 
 
 def test_what_cannot_be_loaded_is_told_and_the_old_version_goes_on(tmp_path):

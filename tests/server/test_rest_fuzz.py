@@ -11,24 +11,9 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from keras_seqgen.server.json_tensors import read_inputs, write_outputs
 from keras_seqgen.server.rest_api import RestApi
+from tests.server.strange_bodies import BODIES, check_answer
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-NAMES = st.sampled_from(["text", "bias", "seed", "b64", "points", "", "state", "é"])
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-VALUES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12
-)
-NEARLY_ROWS = st.fixed_dictionaries(
-    {"text": st.text(max_size=3) | VALUES, "bias": st.floats(0, 3) | VALUES, "seed": st.just([1, 2]) | VALUES}
-)
-BODIES = st.fixed_dictionaries(
-    {},
-    optional={
-        "signature_name": st.sampled_from(["", "generate", "step", "score", "scribble"]) | VALUES,
-        "instances": st.lists(NEARLY_ROWS, max_size=3) | VALUES,
-        "inputs": NEARLY_ROWS | VALUES,
-    },
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +22,7 @@ def api(server):
 
 
 def check(answer):
-    content = json.loads(answer.body)
-    assert answer.http_status in (200, 400), content
-    if answer.http_status == 400:
-        assert content.keys() == {"error"}
-        assert content["error"]
-    else:
-        assert len(content) == 1
-        assert content.keys() <= {"predictions", "outputs"}
+    check_answer(answer.http_status, answer.body)
 
 
 @QUICK

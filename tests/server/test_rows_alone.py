@@ -1,10 +1,11 @@
-"""What a row becomes does not depend on its neighbours, by the server, for every signature that writes or labels."""
+"""What a row becomes does not depend on its neighbours, by the server, for every signature of every system."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from keras_seqgen.serving.warmup import signatures_of
 from tests.segmentation_data import encoded, scene
 
 NO_LIMIT = {"temperature": [1.0, 0.5, 2.0], "top_k": [0, 3, 0], "top_p": [1.0, 1.0, 0.5]}
@@ -98,3 +99,15 @@ def test_what_a_batch_pads_an_input_with_changes_nothing(ask, signature, name):
         alone, joined = (ask("handwriting", signature, asked) for asked in (one, padded))
         for key in alone:
             np.testing.assert_array_equal(alone[key], joined[key], err_msg=key)
+
+
+def test_a_line_that_ends_with_the_last_point_it_may_draw(ask, saved_models):
+    line = {"text": ["a", "cab dab"], "bias": np.ones(2, np.float32), "seed": SEEDS[:2]}
+    whole = ask("handwriting", "generate", line)["length"][0]
+    size = signatures_of(saved_models / "handwriting" / "1")["step"].inputs["state"].tensor_shape.dim[1].size
+    inputs = {**line, "points": np.array([whole, whole + 5], np.int32), "state": np.zeros((2, size), np.float32)}
+    together = ask("handwriting", "step", inputs)
+    alone = ask("handwriting", "step", {name: value[:1] for name, value in inputs.items()})
+    assert together["length"][0] == alone["length"][0] == whole
+    np.testing.assert_array_equal(together["strokes"][0, :whole], alone["strokes"][0])
+    assert together["finished"][0] == alone["finished"][0]

@@ -16,7 +16,7 @@ from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.decoding.ctc import best_path
 from keras_seqgen.errors import UserError
 from keras_seqgen.models.ctc_recogniser import ctc_recogniser
-from keras_seqgen.serving.recognition import RecognitionSignatures, export_ink_recognition
+from keras_seqgen.serving.recognition import RecognitionSignatures, export_recogniser
 from keras_seqgen.serving.recognition_load import SavedRecogniser
 
 ALPHABET = Vocabulary(" abcé")
@@ -79,7 +79,7 @@ def model():
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved_models") / "ink"
-    return export_ink_recognition(model, ALPHABET, unit("preprocessed"), folder, "# Tiny\n\nNo data, no terms.\n")
+    return export_recogniser(model, ALPHABET, unit("preprocessed"), folder, "# Tiny\n\nNo data, no terms.\n")
 
 
 def test_a_process_with_tensorflow_alone_reads_points(exported, model, tmp_path):
@@ -137,7 +137,7 @@ def test_what_stands_in_a_version(exported):
 
 def test_raw_ink_and_prepared_frames_read_alike():
     model = recogniser("raw")
-    signatures = RecognitionSignatures(model, ALPHABET, unit("raw"), max_points=3000)
+    signatures = RecognitionSignatures(model, ALPHABET, unit("raw"))
     line = ink(5)
     wanted = by_hand(model, "raw", line)
     found = signatures.recognise(line[None], np.array([len(line)], np.int32))
@@ -151,6 +151,6 @@ def test_raw_ink_and_prepared_frames_read_alike():
 
 def test_mistakes_of_the_exporter(model, tmp_path):
     with pytest.raises(ValueError, match="must have 5 characters"):
-        export_ink_recognition(model, Vocabulary("ab"), unit("preprocessed"), tmp_path, "# Card\n")
+        export_recogniser(model, Vocabulary("ab"), unit("preprocessed"), tmp_path, "# Card\n")
     with pytest.raises(UserError, match="holds no SavedModel"):
         SavedRecogniser(tmp_path)

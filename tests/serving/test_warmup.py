@@ -9,7 +9,15 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from keras_seqgen.data.vocabulary import Vocabulary
-from keras_seqgen.serving.warmup import WARMUP, example_inputs, read_warmup, readable_text, signatures_of, write_warmup
+from keras_seqgen.serving.warmup import (
+    WARMUP,
+    example_inputs,
+    read_warmup,
+    readable_text,
+    signatures_of,
+    sound_rate,
+    write_warmup,
+)
 
 SHIPPED = sorted((Path(__file__).parents[2] / "saved_models").glob("*/[0-9]*"))
 
@@ -42,6 +50,7 @@ def test_inputs_have_the_kinds_that_a_signature_asks_for():
         ("text", tf.string, [-1]),
         ("stop", tf.string, [-1]),
         ("image", tf.string, [-1]),
+        ("wav", tf.string, [-1]),
         ("pixels", tf.float32, [-1, -1, -1, 3]),
         ("strokes", tf.float32, [-1, -1, 3]),
         ("length", tf.int32, [-1]),
@@ -52,7 +61,7 @@ def test_inputs_have_the_kinds_that_a_signature_asks_for():
         signature.inputs[name].dtype = dtype.as_datatype_enum
         for size in shape:
             signature.inputs[name].tensor_shape.dim.add(size=size)
-    inputs = example_inputs(signature, "e", rows=3)
+    inputs = example_inputs(signature, "e", rows=3, rate=16000)
     shapes = {name: value.shape for name, value in inputs.items()}
     assert shapes["pixels"] == (3, 32, 32, 3)
     assert shapes["strokes"] == (3, 16, 3)
@@ -62,6 +71,8 @@ def test_inputs_have_the_kinds_that_a_signature_asks_for():
     assert inputs["text"].tolist() == [b"e"] * 3
     assert inputs["stop"].tolist() == [b""] * 3
     assert tf.io.decode_image(inputs["image"][0]).shape == (32, 32, 3)
+    sound, rate = tf.audio.decode_wav(inputs["wav"][0])
+    assert (sound.shape, int(rate)) == ((4000, 1), 16000)
     kinds = {name: tf.dtypes.as_dtype(value.dtype) for name, value in inputs.items()}
     assert kinds == {name: tf.dtypes.as_dtype(info.dtype) for name, info in signature.inputs.items()}
     assert np.isfinite(inputs["pixels"]).all()
@@ -82,3 +93,4 @@ def test_a_text_that_the_model_knows(vocabulary, text, tmp_path):
         vocabulary.save(tmp_path / "assets.extra" / "vocabulary.json")
     assert readable_text(tmp_path) == text
     assert not read_warmup(tmp_path)
+    assert sound_rate(tmp_path) == 8000

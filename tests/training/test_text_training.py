@@ -17,7 +17,7 @@ from keras_seqgen.models.language import with_batch_size
 from keras_seqgen.recipes import find_recipe, override
 from keras_seqgen.training.callbacks import out_of_patience, read_log
 from keras_seqgen.training.fit import cooled, train
-from keras_seqgen.training.text_evaluation import evaluate_dynamically, evaluate_text, plain_copy
+from keras_seqgen.training.text_evaluation import RATES, evaluate_dynamically, evaluate_text, plain_copy
 
 SMALL = ["units=12", "batch_size=3", "length=8", "steps_per_epoch=6", "updates=0", "learning_rate=0.01"]
 
@@ -129,6 +129,8 @@ def test_dynamic_evaluation_helps_where_the_text_is_another_and_leaves_the_model
     assert dynamic["bits_per_token"] < 0.8 * static["bits_per_token"]
     tried = dynamic["valid_bits_per_token"]
     assert min(tried, key=tried.get) == f"{dynamic['rate']:g}"
+    assert [*tried] == [f"{rate:g}" for rate in RATES[: len(tried)]]
+    assert len(tried) == len(RATES) or [*tried.values()][-1] > min(tried.values())
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

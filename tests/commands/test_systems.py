@@ -1,0 +1,32 @@
+"""Which module serves a system, and which model is meant."""
+
+import json
+
+import pytest
+
+from keras_seqgen.commands import recognition
+from keras_seqgen.commands.systems import commands_of, default_model
+from keras_seqgen.errors import UserError
+
+
+def write_model(root, name, system):
+    extra = root / "saved_models" / name / "1" / "assets.extra"
+    extra.mkdir(parents=True)
+    (extra.parent / "saved_model.pb").write_bytes(b"")
+    (extra / "model.json").write_text(json.dumps({"system": system}))
+
+
+@pytest.mark.parametrize("system", ["ink-recognition", "text-lines", "speech"])
+def test_recognisers_share_their_commands(system):
+    assert commands_of(system) is recognition
+
+
+def test_a_model_of_print_is_not_taken_for_one_of_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, system in (("text-lines", "text-lines"), ("text-novels", "text"), ("speech-digits", "speech")):
+        write_model(tmp_path, name, system)
+    assert default_model("text").name == "text-novels"
+    assert default_model("text-lines").name == "text-lines"
+    assert default_model("speech").name == "speech-digits"
+    with pytest.raises(UserError, match="no model for captions"):
+        default_model("captions")
