@@ -48,7 +48,7 @@ def audit(version) -> dict[str, dict[Operation, int]]:
 
     Example:
 
-        >>> table = audit("saved_models/handwriting/1")["generate"]
+        >>> table = audit("saved_models/handwriting/2")["generate"]
         >>> [row.op for row in table if row.in_loop and row.numeric and not row.on_gpu]
         []
     """
