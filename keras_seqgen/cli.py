@@ -6,7 +6,16 @@ import os
 import sys
 
 from keras_seqgen import __version__
-from keras_seqgen.arguments import data, handwriting, recognition, segmentation, serving, text, training
+from keras_seqgen.arguments import (
+    data,
+    handwriting,
+    recognition,
+    script_detection,
+    segmentation,
+    serving,
+    text,
+    training,
+)
 from keras_seqgen.arguments.form import Parser
 from keras_seqgen.errors import UserError
 
@@ -22,6 +31,7 @@ COMMANDS = (
     segmentation.segment,
     recognition.recognise,
     recognition.tune,
+    script_detection.detect,
     serving.serve,
     data.show,
     training.demo,

@@ -7,6 +7,7 @@ import sys
 PIPELINES = {
     "handwriting": "pen files (IAM-OnDB, InkML, UNIPEN, QuickDraw, stroke-3, SVG, the embedded corpus)",
     "ink-recognition": "pen files with their texts to features for a recogniser (the formats of handwriting)",
+    "script-detection": "pictures of lines in Arabic and Latin, spliced with garbage, to frames with a script for each",
     "segmentation": "pictures with a label for each pixel (Pascal VOC, CamVid, folders of image and mask)",
     "speech": "recordings (WAV) with their texts, or FSDD's spoken digits in strings, to log-mel frames",
     "text": "any text (plain, gz, xz, XML bytes, Penn Treebank), by bytes, characters or words",

@@ -12,7 +12,7 @@ from keras_seqgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["prepare", "train", "evaluate", "export", "serve", "write", "sample", "score", "ngram", "segment"]
-COMMANDS += ["recognise", "tune", "show", "demo"]
+COMMANDS += ["recognise", "detect", "tune", "show", "demo"]
 
 
 def test_help_answers_in_under_a_second():

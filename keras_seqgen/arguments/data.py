@@ -7,6 +7,7 @@ from keras_seqgen.arguments.form import add_command, add_json
 SYSTEMS = {
     "handwriting": "pen files, or the embedded corpus, to records of ink with their texts",
     "ink-recognition": "pen files with their texts to features for a recogniser",
+    "script-detection": "printed lines in Arabic and Latin, spliced, to frames with a script for each",
     "segmentation": "pictures with a label for each pixel (Pascal VOC, CamVid, folders of image and mask)",
     "speech": "recordings with their texts, or spoken digits, to log-mel frames",
     "text": "files of text to streams of bytes, characters or words",

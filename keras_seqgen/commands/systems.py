@@ -13,7 +13,8 @@ _HOMES = dict.fromkeys(RECOGNISERS, "recognition")  # systems whose commands are
 
 def commands_of(system: str):
     """The module with `evaluate_run`, `evaluate_model` and `export_run` of a system."""
-    return importlib.import_module(f"keras_seqgen.commands.{_HOMES.get(system, system)}")
+    home = _HOMES.get(system, system.replace("-", "_"))
+    return importlib.import_module(f"keras_seqgen.commands.{home}")
 
 
 def system_of(model: str | Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes.handwriting import HandwritingRecipe
 from keras_seqgen.recipes.recognition import RECOGNITION_RECIPES
+from keras_seqgen.recipes.script_detection import SCRIPT_RECIPES
 from keras_seqgen.recipes.segmentation import SEGMENTATION_RECIPES
 from keras_seqgen.recipes.text import TextRecipe
 
@@ -120,6 +121,7 @@ RECIPES = {
     ),
     **SEGMENTATION_RECIPES,
     **RECOGNITION_RECIPES,
+    **SCRIPT_RECIPES,
 }
 
 
