@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras_seqgen.decoding.next_token import COLDEST, draw, ordered_width, restrict, scale, token_noise
 from keras_seqgen.decoding.spare_rows import keep, spare_row_count, spare_rows
 from keras_seqgen.decoding.text_sampler import MAX_STOP
-from keras_seqgen.models.language import initial_states, language_step, network_parts
+from keras_seqgen.models.language import initial_states, language_step, network_parts, step_tables
 
 
 class Place(NamedTuple):
@@ -105,16 +105,17 @@ def sample(model, place, wishes, steps, freeze=False):
     width = V if isinstance(steps, int) else ordered_width(wishes.top_k, wishes.top_p, V)
     stop = tf.where(wishes.stop[:, -1:] > 0, wishes.stop, -1)  # what is never drawn
     before_stop = stop == 0
+    tables = step_tables(model)
 
     def stopped(recent):
         return tf.reduce_all(before_stop | (stop == recent), axis=1)
 
     def body(plain, t, active, token, recent, cells, written):
-        logits, new = language_step(model, token, cells)
+        logits, new = language_step(model, token, cells, tables)
         logits = scale(logits, temperature)
         if not plain:
             logits = tf.cond(restricted, lambda: restrict(logits, wishes.top_k, wishes.top_p, width), lambda: logits)
-        drawn = tf.where(active, draw(logits, uniform[t]), 0)
+        drawn = tf.where(active, draw(logits, tf.gather(uniform, t)), 0)
         written = written.write(t, drawn)
         going = active & (t + 1 < wishes.limit)
         if not plain:

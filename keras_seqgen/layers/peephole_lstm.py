@@ -29,7 +29,7 @@ def peephole_gates(z, c, peephole, gradient_clip=None):
     Args:
         z: (B, 4H), x W + h R + b, gates in the order i, f, c, o.
         c: (B, H), the previous cell state.
-        peephole: the diagonal weights of i, f, o, (H,) each.
+        peephole: (3, H), the diagonal weights of i, f, o.
         gradient_clip: positive float or `None`.
 
     Returns:
@@ -38,11 +38,12 @@ def peephole_gates(z, c, peephole, gradient_clip=None):
     Source: Graves 2013, equations 7 to 11.
     """
     z_i, z_f, z_c, z_o = ops.split(z, 4, axis=-1)
-    i = ops.sigmoid(clip_gradient(z_i + peephole[0] * c, gradient_clip))
-    f = ops.sigmoid(clip_gradient(z_f + peephole[1] * c, gradient_clip))
+    p_i, p_f, p_o = ops.unstack(peephole, 3)
+    i = ops.sigmoid(clip_gradient(z_i + p_i * c, gradient_clip))
+    f = ops.sigmoid(clip_gradient(z_f + p_f * c, gradient_clip))
     g = ops.tanh(clip_gradient(z_c, gradient_clip))
     c = f * c + i * g
-    o = ops.sigmoid(clip_gradient(z_o + peephole[2] * c, gradient_clip))
+    o = ops.sigmoid(clip_gradient(z_o + p_o * c, gradient_clip))
     return o * ops.tanh(c), c, (i, f, g, o)
 
 

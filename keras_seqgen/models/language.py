@@ -202,13 +202,14 @@ def copy_weights(source, target):
                 variable.assign(value)
 
 
-def language_step(model, tokens, states):
+def language_step(model, tokens, states, tables=None):
     """One step of the network: the same wiring as in training, with cells.
 
     Args:
         model: of `language_model`.
         tokens: (B,) int32, the last token of each row, 0 for none.
         states: a flat list of (B, size) tensors, of `initial_states` or of the step before.
+        tables: of `step_tables`, for many steps in a row.
 
     Returns:
         logits (B, V) float32 of the next token, and the new states.
@@ -230,9 +231,20 @@ def language_step(model, tokens, states):
             return None
         if name.startswith("recurrent_"):
             return None if layer is None else step(layer.cell)
+        if tables and name in tables:
+            return lambda ids: ops.take(tables[name], ids, axis=0)
         return _tied_output(parts) if name == "output" and layer is None else layer
 
     return language_graph(tokens, part), after
+
+
+def step_tables(model):
+    """What `language_step` looks tokens up in, made once for many steps: by the part's name (V + 1, E), first zeros."""
+    parts = {name: getattr(part, "layer", part) for name, part in network_parts(model).items()}
+    found = {name: part for name, part in parts.items() if isinstance(part, TokenEmbedding)}
+    return {
+        name: ops.pad(ops.cast(part.embeddings, part.compute_dtype), ((1, 0), (0, 0))) for name, part in found.items()
+    }
 
 
 def initial_states(model, batch):
