@@ -1,6 +1,8 @@
-"""A pipeline's own options beside those of Beam."""
+"""A pipeline's own options beside those of Beam, and what each pipeline does with a command line."""
 
 import argparse
+import logging
+import sys
 from collections.abc import Callable
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -34,3 +36,26 @@ def parse(
     if unknown:
         raise UserError(f"unknown option: {' '.join(sorted('--' + name for name in unknown))}. See --help.")
     return own, options
+
+
+def command(
+    name: str,
+    argv: list[str] | None,
+    description: str | None,
+    examples: str,
+    add_arguments: Callable,
+    prepare: Callable[[argparse.Namespace, PipelineOptions], int],
+) -> int:
+    """Runs `prepare` with the options of a command line, `sys.argv`'s by default.
+
+    Returns:
+        What `prepare` returns; 2 after a user's mistake, named in one line on standard error.
+    """
+    logging.getLogger("pipelines").setLevel(logging.INFO)
+    try:
+        return prepare(*parse(name, sys.argv[1:] if argv is None else list(argv), description, examples, add_arguments))
+    except SystemExit as stop:  # argparse: --help, or a mistake that it has told
+        return int(stop.code or 0)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2

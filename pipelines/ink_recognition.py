@@ -11,7 +11,6 @@ The same input gives the same bytes, however many workers there are.
 
 import argparse
 import json
-import logging
 import sys
 
 import apache_beam as beam
@@ -19,7 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.errors import UserError
-from pipelines.arguments import parse
+from pipelines.arguments import command
 from pipelines.files import read_bytes, remove_earlier
 from pipelines.handwriting import key_by_shard, list_sources
 from pipelines.ink_recognition_options import EXAMPLES, add_arguments, plan
@@ -95,13 +94,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0; 1 where no line is left to train on; 2 after a user's mistake, named in one line on standard error.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    logging.getLogger("pipelines").setLevel(logging.INFO)
-    try:
-        own, options = parse("ink-recognition", argv, __doc__, EXAMPLES, add_arguments)
+
+    def prepare(own, options):
         return report(run(own, options), own.output)
-    except SystemExit as stop:  # argparse: --help, or a mistake that it has told
-        return int(stop.code or 0)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return command("ink-recognition", argv, __doc__, EXAMPLES, add_arguments, prepare)

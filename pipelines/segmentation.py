@@ -11,7 +11,6 @@ The same input gives the same bytes, however many workers there are.
 
 import argparse
 import json
-import logging
 import sys
 
 import apache_beam as beam
@@ -20,7 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.errors import UserError
-from pipelines.arguments import parse
+from pipelines.arguments import command
 from pipelines.files import read_bytes, remove_earlier, write_text
 from pipelines.image_schema import schema_text
 from pipelines.image_shards import ImagePreparation, WriteImageShard
@@ -137,13 +136,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0; 1 where no picture is left to train on; 2 after a user's mistake, named in one line on standard error.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    logging.getLogger("pipelines").setLevel(logging.INFO)
-    try:
-        own, options = parse("segmentation", argv, __doc__, EXAMPLES, add_arguments)
+
+    def prepare(own, options):
         return report(run(own, options), own.output)
-    except SystemExit as stop:  # argparse: --help, or a mistake that it has told
-        return int(stop.code or 0)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return command("segmentation", argv, __doc__, EXAMPLES, add_arguments, prepare)

@@ -9,11 +9,7 @@ The folder that it writes:
 The same input gives the same bytes, however many workers there are.
 """
 
-import logging
-import sys
-
-from keras_seqgen.errors import UserError
-from pipelines.arguments import parse
+from pipelines.arguments import command
 from pipelines.labelled_frames import report, run
 from pipelines.speech_options import EXAMPLES, add_arguments, plan
 
@@ -24,13 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0; 1 where no utterance is left; 2 after a user's mistake, named in one line on standard error.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    logging.getLogger("pipelines").setLevel(logging.INFO)
-    try:
-        own, options = parse("speech", argv, __doc__, EXAMPLES, add_arguments)
+
+    def prepare(own, options):
         return report(run(*plan(own), options), own.output)
-    except SystemExit as stop:  # argparse: --help, or a mistake that it has told
-        return int(stop.code or 0)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return command("speech", argv, __doc__, EXAMPLES, add_arguments, prepare)

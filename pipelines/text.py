@@ -11,7 +11,6 @@ The same input gives the same bytes, however many workers there are.
 
 import argparse
 import json
-import logging
 import sys
 
 import apache_beam as beam
@@ -20,7 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
-from pipelines.arguments import parse
+from pipelines.arguments import command
 from pipelines.files import read_bytes, remove_earlier, write_text
 from pipelines.splits import SPLITS
 from pipelines.text_options import EXAMPLES, add_arguments, plan
@@ -142,13 +141,8 @@ def main(argv: list[str] | None = None) -> int:
         0; 1 where no text is left to train on, or tokens were lost because a given vocabulary does not have them; 2
         after a user's mistake, named in one line on standard error.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    logging.getLogger("pipelines").setLevel(logging.INFO)
-    try:
-        own, options = parse("text", argv, __doc__, EXAMPLES, add_arguments)
+
+    def prepare(own, options):
         return report(run(own, options), own.output)
-    except SystemExit as stop:  # argparse: --help, or a mistake that it has told
-        return int(stop.code or 0)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+    return command("text", argv, __doc__, EXAMPLES, add_arguments, prepare)
