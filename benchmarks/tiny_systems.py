@@ -10,15 +10,18 @@ from keras_seqgen.data.ink_features import FEATURES
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.data.line_images import LineForm
 from keras_seqgen.data.recognition_batches import FrameUnit
+from keras_seqgen.data.script_classes import CLASSES
 from keras_seqgen.data.speech_features import SpeechForm
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.models.ctc_recogniser import ctc_recogniser
+from keras_seqgen.models.frame_labeller import frame_labeller
 from keras_seqgen.models.handwriting import handwriting_synthesis
 from keras_seqgen.models.language import language_model
 from keras_seqgen.models.segmenter import segmenter
 from keras_seqgen.serving import export_handwriting, export_text
 from keras_seqgen.serving.models_config import model_names
 from keras_seqgen.serving.recognition import export_recogniser
+from keras_seqgen.serving.script_detection import export_detector
 from keras_seqgen.serving.segmentation import export_segmentation
 from keras_seqgen.serving.versions import newest_version
 
@@ -45,10 +48,19 @@ def _recogniser(kind, names):
         model = ctc_recogniser(len(ALPHABET), len(names), units, convolutions=((16, 3, 2),))
         output = model.get_layer("logits")
         output.kernel.assign(_LOUD * output.kernel)
-        unit = FrameUnit(kind, tuple(names), np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
-        return export_recogniser(model, ALPHABET, unit, folder, CARD)
+        return export_recogniser(model, ALPHABET, _unit(kind, names), folder, CARD)
 
     return export
+
+
+def _detector(folder, units):
+    form = LineForm(24)
+    model = frame_labeller(len(CLASSES), len(form.names), units=units, convolutions=((16, 3, 2),))
+    return export_detector(model, _unit(form.kind, form.names), (8.0, 2.0), folder, CARD)
+
+
+def _unit(kind, names):
+    return FrameUnit(kind, tuple(names), np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
 
 
 SYSTEMS = {
@@ -58,6 +70,7 @@ SYSTEMS = {
     "ink-recognition": _recogniser("preprocessed", FEATURES["preprocessed"]),
     "text-lines": _recogniser(LineForm(24).kind, LineForm(24).names),
     "speech": _recogniser(SpeechForm(16_000).kind, SpeechForm(16_000).names),
+    "script-detection": _detector,
 }
 
 

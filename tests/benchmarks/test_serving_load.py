@@ -66,7 +66,7 @@ def test_a_folder_has_a_model_of_every_system(tmp_path, monkeypatch):
     (described / "model.json").write_text(json.dumps({"system": "speech"}))
     (tmp_path / "all").mkdir()
     missing = tiny_systems.folder_of_all_systems(tmp_path / "models", tmp_path / "all")
-    assert missing == list(made) == ["text", "segmentation", "ink-recognition", "text-lines"]
+    assert missing == list(made) == ["text", "segmentation", "ink-recognition", "text-lines", "script-detection"]
     assert made["text"] == tmp_path / "all" / "text-untrained"
     assert {path.name: path.resolve().parent for path in (tmp_path / "all").iterdir()} == {
         "pen": tmp_path / "models",
