@@ -27,7 +27,7 @@ from keras_seqgen.serving.versions import newest_version
 
 CARD = "# Untrained\n\nRandom weights, trained on nothing, free of terms.\n"
 ALPHABET = Vocabulary(" abcdefghijklmnopqrstuvwxyz")
-_LOUD = 15  # logits of random weights are all alike; so much larger, a recogniser reads something
+_LOUD = 15  # logits of random weights are all alike; so much larger, a network finds something
 
 
 def _handwriting(folder, units):
@@ -46,8 +46,7 @@ def _segmentation(folder, _units):
 def _recogniser(kind, names):
     def export(folder, units):
         model = ctc_recogniser(len(ALPHABET), len(names), units, convolutions=((16, 3, 2),))
-        output = model.get_layer("logits")
-        output.kernel.assign(_LOUD * output.kernel)
+        _make_loud(model)
         return export_recogniser(model, ALPHABET, _unit(kind, names), folder, CARD)
 
     return export
@@ -56,7 +55,13 @@ def _recogniser(kind, names):
 def _detector(folder, units):
     form = LineForm(24)
     model = frame_labeller(len(CLASSES), len(form.names), units=units, convolutions=((16, 3, 2),))
+    _make_loud(model)
     return export_detector(model, _unit(form.kind, form.names), (8.0, 2.0), folder, CARD)
+
+
+def _make_loud(model):
+    output = model.get_layer("logits")
+    output.kernel.assign(_LOUD * output.kernel)
 
 
 def _unit(kind, names):

@@ -208,6 +208,7 @@ _PAPER = RecognitionRecipe(
     goal="CER 11.5 %, WER 26.0 % (Graves 2008, preprocessed); 20.4 % with a language model",
 )
 _MODERN = RecognitionRecipe(
+    cell="peephole_lstm",  # a quarter faster to train here than Keras's LSTM
     filters=128,
     kernel=7,
     stride=3,
@@ -219,12 +220,13 @@ _MODERN = RecognitionRecipe(
     mask_frames=12,
     learning_rate=1.5e-3,
     average=0.998,
-    updates=20_000,
+    updates=16_000,
     goal="CER 10 %, better 5 %; WER 20.4 % with a language model (Graves 2008)",
 )
 _PRINT = RecognitionRecipe(
     system="text-lines",
     features="",
+    cell="peephole_lstm",
     picture_filters=16,
     filters=96,
     kernel=3,

@@ -57,9 +57,9 @@ def server(saved_models):
 
 @pytest.fixture(scope="session")
 def saved_readers(tmp_path_factory):
-    """A folder of untrained recognisers of ink, print and speech (16,000 samples a second)."""
+    """Untrained recognisers of ink, print and speech (16,000 samples a second), and an untrained script detector."""
     root = tmp_path_factory.mktemp("readers")
-    for system in ("ink-recognition", "text-lines", "speech"):
+    for system in ("ink-recognition", "text-lines", "speech", "script-detection"):
         export_tiny(system, root / system, units=6)
     return root
 

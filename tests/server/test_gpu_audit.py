@@ -7,7 +7,6 @@ from tensorflow.core.framework.kernel_def_pb2 import KernelDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework import kernels as private  # a test's second witness
 
-from benchmarks.tiny_systems import export_tiny
 from keras_seqgen.serving.gpu_audit import Operation, audit
 from keras_seqgen.serving.kernel_registry import fractions_left_on_the_host, gpu_kernel, kernels
 
@@ -46,8 +45,8 @@ def test_of_a_recogniser_the_host_packs_the_frames_of_a_row_and_computes_nothing
         assert any(row.op == "MatMul" and row.on_gpu for row in table)
 
 
-def test_of_the_detector_of_scripts_too(tmp_path):
-    tables = audit(export_tiny("script-detection", tmp_path / "detector", units=6))
+def test_of_the_detector_of_scripts_too(saved_readers):
+    tables = audit(saved_readers / "script-detection" / "1")
     packing = {"RaggedTensorToVariant", "RaggedTensorFromVariant", "RaggedTensorToTensor"}
     for signature, expected in (("detect", packing), ("label_frames", set())):
         host = {row.op for row in tables[signature] if row.numeric and not row.on_gpu}
