@@ -5,14 +5,14 @@ from keras import ops
 
 from keras_seqgen.layers.peephole_lstm import check_positive_integer
 
-_FEW = 1024  # up to so many rows a product with one-hot vectors adds up the derivatives faster than a scatter
+FEW = 1024  # up to so many rows a product with one-hot vectors adds up the derivatives faster than a scatter
 
 
 def table_rows(table, ids):
     """one_hot(ids - 1) table: row i - 1 for the id i, zeros for the id 0.
 
     Args:
-        table: (V, E).
+        table: (V, E); a V that is known and at most FEW has derivatives by a product.
         ids: (...,) integers in 0..V.
 
     Returns:
@@ -24,7 +24,7 @@ def table_rows(table, ids):
         rows = ops.take(table, ops.maximum(ids - 1, 0), axis=0)
         return rows * ops.cast(ids > 0, table.dtype)[..., None]
 
-    if V > _FEW:
+    if V is None or V > FEW:
         return look_up(table)
 
     @ops.custom_gradient
@@ -105,9 +105,8 @@ class TokenEmbedding(keras.layers.Layer):
             logits = ops.matmul(inputs, ops.transpose(table))
             return logits if self.bias is None else logits + ops.cast(self.bias, logits.dtype)
         if training and self.dropout:
-            kept = keras.random.dropout(
-                ops.ones((self.vocabulary_size, 1), table.dtype), self.dropout, seed=self.seed_generator
-            )
+            whole = ops.ones((ops.shape(table)[0], 1), table.dtype)
+            kept = keras.random.dropout(whole, self.dropout, seed=self.seed_generator)
             return table_rows(table, inputs) * table_rows(kept, inputs)
         return table_rows(table, inputs)
 

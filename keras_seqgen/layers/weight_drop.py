@@ -34,7 +34,7 @@ class WeightDrop(NoisyWeights):
             raise ValueError(f"`rate` must lie in [0, 1). Received: rate={rate}")
         self.rate = float(rate)
 
-    def draw(self, weights):
+    def draw(self, weights, pick=lambda value: value):
         names = [variable.name for variable in self.layer.trainable_variables]
         return [
             keras.random.dropout(weight, self.rate, seed=self.seed_generator) if name == "recurrent_kernel" else weight

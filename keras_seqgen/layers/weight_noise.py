@@ -6,12 +6,17 @@ import math
 import keras
 from keras import ops
 
+from keras_seqgen.layers.token_embedding import FEW, TokenEmbedding
+
 
 class _WeightsScope(keras.StatelessScope):
     """Lends variables other values and keeps what is assigned meanwhile: seeds, statistics, a stateful RNN's state."""
 
     def __init__(self, values):
-        super().__init__(values, collect_losses=True)
+        whole = [(variable, value) for variable, value in values if value.shape == variable.shape]
+        super().__init__(whole, collect_losses=True)
+        for variable, value in values:  # the rest: cut tables, which Keras would refuse
+            self.state_mapping.setdefault(id(variable), value)
         self.updates = {}
 
     def add_update(self, update):
@@ -24,6 +29,9 @@ class NoisyWeights(keras.layers.Wrapper):
 
     The wrapper itself is float32 and casts nothing: noise and KL are computed at the weights' own precision. The layer
     keeps its dtype policy and casts the noisy weights as it would have cast its own.
+
+    Of a large `TokenEmbedding` only the rows that a call reads are drawn: most of the 40 M weights of 10,000 one-hot
+    words are not.
     """
 
     def __init__(self, layer, seed=None, **kwargs):
@@ -36,7 +44,8 @@ class NoisyWeights(keras.layers.Wrapper):
     def cell(self):
         return self.layer.cell
 
-    def draw(self, weights):
+    def draw(self, weights, pick=lambda value: value):
+        """The noisy weights; `pick` takes from a tensor of a weight's shape the rows that `weights` are cut to."""
         raise NotImplementedError
 
     def call(self, inputs, initial_state=None, mask=None, training=None):
@@ -44,7 +53,12 @@ class NoisyWeights(keras.layers.Wrapper):
         trained, state = self.layer.trainable_variables, self.layer.non_trainable_variables
         if not (training and trained):
             return self.layer(inputs, **arguments)
-        noisy = self.draw([ops.convert_to_tensor(v) for v in trained])
+        weights = [ops.convert_to_tensor(v) for v in trained]
+        if isinstance(self.layer, TokenEmbedding) and self.layer.vocabulary_size > FEW:
+            inputs, pick = _rows_in_use(inputs, self.layer.vocabulary_size)
+            noisy = self.draw([pick(w) for w in weights], pick)
+        else:
+            noisy = self.draw(weights)
         values = [*zip(trained, noisy, strict=True), *((v, ops.convert_to_tensor(v)) for v in state)]
         with _WeightsScope(values) as scope:
             outputs = self.layer(inputs, **arguments)
@@ -53,6 +67,9 @@ class NoisyWeights(keras.layers.Wrapper):
         for loss in scope.losses:
             self.add_loss(loss * 1.0)  # a tensor of our own: the layer would report the same one a second time
         return outputs
+
+    def _normal(self, weight):
+        return keras.random.normal(ops.shape(weight), dtype=weight.dtype, seed=self.seed_generator)
 
     def _layer_arguments(self, initial_state, mask):
         arguments = {} if initial_state is None else {"initial_state": initial_state}
@@ -77,6 +94,23 @@ class NoisyWeights(keras.layers.Wrapper):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return super().from_config(dict(config), custom_objects)  # Keras takes the layer out of the dict it is given
+
+
+def _rows_in_use(ids, V):
+    """Cut a table to the rows of `ids`: one row for each position, and for all that hold one id the same.
+
+    Args:
+        ids: (...,) integers in 0..V.
+        V: rows of the table.
+
+    Returns:
+        ids into the cut table, and the function that cuts a tensor (V, ...) to (ids in all, ...).
+    """
+    rows = ops.reshape(ops.maximum(ids - 1, 0), (-1,))
+    positions = ops.arange(ops.shape(rows)[0], dtype="int32")
+    chosen = ops.scatter_update(ops.zeros((V,), "int32"), rows[:, None], positions)
+    cut_ids = ops.where(ids > 0, ops.take(chosen, ops.maximum(ids - 1, 0)) + 1, 0)
+    return cut_ids, lambda value: ops.take(value, rows, axis=0)
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
@@ -112,9 +146,8 @@ class WeightNoise(NoisyWeights):
             raise ValueError(f"`stddev` must not be negative. Received: stddev={stddev}")
         self.stddev = float(stddev)
 
-    def draw(self, weights):
-        noise = (keras.random.normal(w.shape, dtype=w.dtype, seed=self.seed_generator) for w in weights)
-        return [w + self.stddev * n for w, n in zip(weights, noise, strict=True)]
+    def draw(self, weights, pick=lambda value: value):
+        return [w + self.stddev * self._normal(w) for w in weights]
 
     def get_config(self):
         return {**super().get_config(), "stddev": self.stddev}
@@ -193,10 +226,9 @@ class AdaptiveWeightNoise(NoisyWeights):
             for i, w in enumerate(self.layer.trainable_variables)
         ]
 
-    def draw(self, weights):
-        log_variances = [ops.convert_to_tensor(s) for s in self.log_variances]
-        noise = (keras.random.normal(w.shape, dtype=w.dtype, seed=self.seed_generator) for w in weights)
-        return [w + ops.exp(0.5 * s) * n for w, s, n in zip(weights, log_variances, noise, strict=True)]
+    def draw(self, weights, pick=lambda value: value):
+        log_variances = [pick(ops.convert_to_tensor(s)) for s in self.log_variances]
+        return [w + ops.exp(0.5 * s) * self._normal(w) for w, s in zip(weights, log_variances, strict=True)]
 
     def call(self, inputs, initial_state=None, mask=None, training=None):
         outputs = super().call(inputs, initial_state=initial_state, mask=mask, training=training)

@@ -255,6 +255,7 @@ def test_wrong_arguments(make, message):
 def test_on_jax():
     script = """
         import keras, numpy as np
+        from keras_seqgen.layers.token_embedding import TokenEmbedding
         from keras_seqgen.layers.weight_noise import AdaptiveWeightNoise, WeightNoise
         assert keras.backend.backend() == "jax"
         x = np.random.default_rng(0).normal(size=(8, 6, 3)).astype("float32")
@@ -279,6 +280,16 @@ def test_on_jax():
         outputs, _, losses = model.stateless_call(*values, x[:, 0], training=True, return_losses=True)
         activity = 0.01 * float((np.array(outputs) ** 2).sum()) / 8
         np.testing.assert_allclose(sorted(map(float, losses)), sorted([float(dense.kl()), activity]), rtol=1e-5)
+
+        table = WeightNoise(TokenEmbedding(2000, 5), stddev=0.2)
+        model = keras.Sequential([keras.Input((3,), dtype="int32"), table, keras.layers.Dense(1)])
+        model.compile("sgd", "mse", jit_compile=True)
+        before, ids = np.array(table.layer.embeddings), np.array([[7, 2000, 7], [0, 7, 0]])
+        model.fit(ids, np.ones((2, 3, 1)), verbose=0)
+        changed = (np.array(table.layer.embeddings) != before).any(axis=1)
+        assert [*np.flatnonzero(changed) + 1] == [7, 2000]
+        noisy = np.array(table(ids, training=True))
+        assert (noisy[0, 0] == noisy[1, 1]).all() and not noisy[1, [0, 2]].any()
         print("done")
     """
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
