@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,9 @@ class Client:
         except urllib.error.HTTPError as error:
             with error:
                 raise UserError(f"{self.url}: {_said(error.read())} (HTTP {error.code})") from error
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
+        except (OSError, ValueError, HTTPException) as error:
+            no_http = "it is not HTTP that it speaks" if isinstance(error, HTTPException) else None
+            reason = no_http or getattr(error, "reason", None) or error
             raise UserError(f"{self.url} does not answer as a server of models does: {reason}") from error
 
 

@@ -19,7 +19,7 @@ def parse(
     pipelines could not both have an `--input`, and Beam itself has `--labels` (of a job in Google's cloud).
 
     Raises:
-        UserError: an option that neither of the two has.
+        UserError: an option that neither of the two has, or a word that belongs to no option.
     """
     parser = argparse.ArgumentParser(
         f"python -m pipelines {name}",
@@ -31,10 +31,15 @@ def parse(
     add_arguments(parser)
     own, beam_flags = parser.parse_known_args(argv)
     options = PipelineOptions(beam_flags)
-    everything = options.get_all_options(drop_default=True, retain_unknown_options=True)
+    parsers: list[argparse.ArgumentParser] = []  # Beam's own
+    everything = options.get_all_options(
+        drop_default=True, retain_unknown_options=True, add_extra_args_fn=parsers.append
+    )
     unknown = everything.keys() - PipelineOptions([]).get_all_options().keys()
     if unknown:
         raise UserError(f"unknown option: {' '.join(sorted('--' + name for name in unknown))}. See --help.")
+    if stray := parsers[0].parse_known_args(beam_flags)[1]:  # Beam passes over them in silence
+        raise UserError(f"{' '.join(map(repr, stray))} belongs to no option. See --help.")
     return own, options
 
 

@@ -1,8 +1,13 @@
 """Reading and writing through Beam's filesystems, so that a path may be local or in any store that Beam knows."""
 
+import contextlib
+import os
+import re
 import struct
+from collections.abc import Iterator
 
 import google_crc32c
+from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.errors import UserError
@@ -24,6 +29,74 @@ def read_bytes(path: str, limit: int | None = None) -> bytes:
     return data
 
 
+def files_below(folder: str, limit: int | None = None) -> list[FileMetadata]:
+    """The files below a folder, in order of their paths: none where there is no such folder.
+
+    Args:
+        folder: its path, in which `*`, `?` and `[` are characters like others.
+        limit: how many are enough, for a caller who only wants to know whether there are any.
+
+    Raises:
+        UserError: as `match` does.
+    """
+    found = match(_loose(folder).rstrip("/\\") + "/**", limit if _loose(folder) == folder else None)
+    return sorted((file for file in found if _is_below(file.path, folder)), key=lambda file: file.path)
+
+
+def file_at(path: str) -> FileMetadata | None:
+    """The file of this very path, whatever characters it has."""
+    return next((file for file in match(_loose(path)) if file.path == path), None)
+
+
+def place(path: str) -> str:
+    """The same for all spellings of a path: mine, mine/, ./mine."""
+    return path if "://" in path else os.path.abspath(path)
+
+
+def distinct(paths: list[str]) -> list[str]:
+    """The paths without those that are another spelling of an earlier one."""
+    found: dict[str, str] = {}
+    for path in paths:
+        found.setdefault(place(path), path)
+    return list(found.values())
+
+
+def check_apart(folders: list[str]) -> None:
+    """Raises a `UserError` where one of the folders, which are searched through, lies in another."""
+    for inner in folders:
+        for outer in folders:
+            if place(inner).startswith(place(outer).rstrip("/\\") + os.sep):
+                raise UserError(f"{inner} lies in {outer}: what is in it would count twice")
+
+
+def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:
+    """The files that a pattern matches; no folders.
+
+    Raises:
+        UserError: the store is none that Beam knows here, or does not answer.
+    """
+    special = not set(pattern).isdisjoint("*?[")
+    here = "./" if special and "://" not in pattern and not os.path.isabs(pattern) else ""
+    try:
+        # Beam finds nothing where a local pattern has its first `*` before its first `/`.
+        found = FileSystems.match([here + pattern], None if limit is None else [limit])[0].metadata_list
+    except Exception as error:  # each filesystem has its own
+        raise UserError(f"cannot read {pattern}: {error}") from error
+    if here:
+        return [FileMetadata(file.path[2:], file.size_in_bytes, file.last_updated_in_seconds) for file in found]
+    return [file for file in found if special or not os.path.isdir(file.path)]  # a local folder has its own name
+
+
+def _loose(path: str) -> str:
+    """A pattern that matches the path, and few others: Beam's patterns know no way to write a literal `[`."""
+    return re.sub(r"[*?\[]", "?", path)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a path that was found by a loose pattern is in the folder that was meant."""
+    return _loose(folder) == folder or path.startswith(folder)
+
+
 def write_text(path: str, text: str) -> None:
     """Writes a file whole: a reader never sees half of it."""
     with Replacing(path) as stream:
@@ -38,13 +111,28 @@ class Replacing:
         self.part = path + ".part"
 
     def __enter__(self):
-        self.stream = FileSystems.create(self.part, compression_type="uncompressed")
+        with _told(self.path):
+            self.stream = FileSystems.create(self.part, compression_type="uncompressed")
         return self.stream
 
-    def __exit__(self, kind, *_):
-        self.stream.close()
-        if kind is None:
-            FileSystems.rename([self.part], [self.path])
+    def __exit__(self, kind, error, _):
+        with _told(self.path):
+            self.stream.close()
+            if isinstance(error, OSError):
+                raise error
+            if kind is None:
+                FileSystems.rename([self.part], [self.path])
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What keeps a file from being written, such as a full disk, becomes a `UserError` that names it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # each filesystem has its own
+        raise UserError(f"cannot write {path}: {error}") from error
 
 
 def write_record(stream, record: bytes) -> None:
@@ -58,11 +146,52 @@ def _masked_crc(data: bytes) -> bytes:
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def remove_earlier(folder: str, patterns: list[str]) -> None:
-    """Makes the folder where there is none; deletes an earlier run's files (with fewer shards some would stay)."""
-    if not FileSystems.exists(folder):
-        FileSystems.mkdirs(folder)
-    for found in FileSystems.match([FileSystems.join(folder, pattern) for pattern in patterns]):
-        paths = [metadata.path for metadata in found.metadata_list]
-        if paths:
-            FileSystems.delete(paths)
+@contextlib.contextmanager
+def emptied(folder: str, patterns: list[str]) -> Iterator[None]:
+    """Makes the folder where there is none, deletes an earlier run's files (with fewer shards some would stay), and
+    keeps other runs out of it, as far as it is local.
+
+    Raises:
+        UserError: nothing can be written there, or another run is writing there.
+    """
+    with contextlib.ExitStack() as stack:
+        with _told(folder):
+            if not FileSystems.exists(folder):
+                FileSystems.mkdirs(folder)
+        if os.path.isdir(folder):
+            _lock(folder, stack)
+        for pattern in patterns:
+            for ending in ("", ".part"):
+                found = match(FileSystems.join(_loose(folder), pattern + ending))
+                paths = [file.path for file in found if _is_below(file.path, folder)]
+                for path in paths:
+                    _delete(path)
+        with _told(folder):  # now, not after an hour
+            trial = FileSystems.join(folder, "stats.json.part")
+            FileSystems.create(trial).close()
+            _delete(trial)
+        yield
+
+
+def _delete(path: str) -> None:
+    with _told(path):
+        if os.path.isfile(path):
+            os.remove(path)  # Beam takes a path to delete for a pattern
+        else:
+            FileSystems.delete([path])
+
+
+def _lock(folder: str, stack: contextlib.ExitStack) -> None:
+    """Locks a local folder until the stack closes or the process ends, whichever is first."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # not on this system
+        return
+    number = os.open(folder, os.O_RDONLY)
+    stack.callback(os.close, number)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(f"another run is writing into {folder}: wait for its end, or name another folder") from error
+    except OSError:  # a network's filesystem without locks
+        return

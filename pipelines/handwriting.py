@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
 from pipelines.arguments import command
-from pipelines.files import read_bytes, remove_earlier, write_text
+from pipelines.files import emptied, read_bytes, write_text
 from pipelines.handwriting_options import EXAMPLES, add_arguments, plan
 from pipelines.ink_schema import Rules, schema_text
 from pipelines.ink_shards import Preparation, WriteShard
@@ -69,9 +69,9 @@ def write_summary(summary: Summary, output: str, rules: Rules | None) -> None:
     stats = summary.to_stats()
     if rules:
         stats["anomalies"] = rules.corpus_anomalies(summary)
-    write_text(FileSystems.join(output, "stats.json"), json.dumps(stats, indent=1) + "\n")
     write_text(FileSystems.join(output, "vocabulary.json"), Vocabulary(summary.alphabet).to_json())
     write_text(FileSystems.join(output, "schema.pbtxt"), schema_text(summary))
+    write_text(FileSystems.join(output, "stats.json"), json.dumps(stats, indent=1) + "\n")  # last: the folder is whole
 
 
 def build(pipeline: beam.Pipeline, inputs: list[str], preparation: Preparation) -> None:
@@ -104,10 +104,9 @@ def run(own: argparse.Namespace, options: PipelineOptions) -> dict:
         UserError: where an option is wrong, or there is nothing to read.
     """
     inputs, preparation = plan(own)
-    remove_earlier(preparation.output, _WRITTEN)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
-    with beam.Pipeline(runner, options=options) as pipeline:
+    with emptied(preparation.output, _WRITTEN), beam.Pipeline(runner, options=options) as pipeline:
         build(pipeline, inputs, preparation)
     stats = json.loads(read_bytes(FileSystems.join(preparation.output, "stats.json")))
     if not stats["records"]["in"]:

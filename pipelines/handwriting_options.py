@@ -8,7 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.data.strokes import Cleaning
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import check_apart, distinct, match, read_bytes
 from pipelines.ink_schema import Rules
 from pipelines.ink_shards import Preparation
 from pipelines.ink_sources import LISTS
@@ -112,11 +112,14 @@ def _inputs(options) -> list[str]:
     if not options.input:
         raise UserError("--input is missing")
     for path in options.input:
-        below = "lineStrokes" if options.format == "iam-ondb" else ""
-        place = FileSystems.join(path, below) if below else path
-        if not FileSystems.exists(place) and not FileSystems.match([place], [1])[0].metadata_list:
+        matched = match(path, 1)
+        place = FileSystems.join(path, "lineStrokes") if options.format == "iam-ondb" else path
+        if not FileSystems.exists(place) and not (matched and place == path):
             raise UserError(f"{place} does not exist")
-    return list(dict.fromkeys(options.input))
+    inputs = distinct(options.input)
+    if options.format != "iam-ondb":
+        check_apart(inputs)
+    return inputs
 
 
 def _split(options) -> HashSplit | ListSplit | PublishedSplit:

@@ -71,7 +71,7 @@ def _prepare(pair: Pair, rules: Rules) -> PreparedPair:
         sizes = ["{}x{}".format(*opened.size) for opened in (picture, label_picture)]
         raise _FaultError("size mismatch", f"the image is {sizes[0]}, its label image {sizes[1]} pixels")
     label = _label_values(label_picture, rules.labels)
-    pixels = np.asarray(picture.convert("RGB"))
+    pixels = _eight_bits(picture)
     if picture.mode not in _KEPT.get(str(picture.format), ()):
         encoded = _png(Image.fromarray(pixels))
     width, height = picture.size
@@ -95,6 +95,13 @@ def _open(path: str, what: str, rules: Rules) -> tuple[Image.Image, bytes]:
         detail = re.sub(r"<[^>]*>", path, str(error))  # Pillow names the object in memory, whose address is no reason
         raise _FaultError(f"unreadable {what}", f"{type(error).__name__}: {detail}"[:500]) from error
     return picture, encoded
+
+
+def _eight_bits(picture: Image.Image) -> np.ndarray:
+    """uint8 (h, w, 3); of greys of 16 bits the upper 8, as TensorFlow takes them, where Pillow would cut all at 255."""
+    if picture.mode.startswith("I;16"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return np.asarray(picture.convert("RGB"))
 
 
 def _label_values(picture: Image.Image, labels: LabelSet) -> np.ndarray:

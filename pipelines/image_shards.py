@@ -50,9 +50,12 @@ class WriteImageShard(beam.DoFn):
         summary = ImageSummary()
         with contextlib.ExitStack() as stack:
             splits, dead = self._open(shard, stack)
+            name = ""
             for pair in map(Pair.from_text, sorted(pairs)):
                 self.records_in.inc()
-                prepared = self._prepare(pair)
+                again, name = pair.name == name, pair.name  # all of one name are in one shard, one after another
+                twice = BadRecord(name, "named twice", f"another input has a picture {name}, too")
+                prepared = twice if again else self._prepare(pair)
                 if isinstance(prepared, PreparedPair):
                     write_record(splits[prepared.split], to_example(prepared.record))
                     summary.add(prepared)

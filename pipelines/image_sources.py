@@ -8,7 +8,8 @@ from functools import partial
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import files_below
+from pipelines.splits import read_names
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LABELS = (".png", ".bmp", ".tif", ".tiff")
@@ -57,7 +58,7 @@ def list_voc(root: str) -> Iterator[Pair]:
         path = FileSystems.join(root, "ImageSets", "Segmentation", name)
         # The published test list is of pictures whose labels are kept secret.
         if FileSystems.exists(path):
-            names = read_bytes(path).decode("utf-8").split()
+            names = read_names(path)
             splits |= {entry: split for entry in names if split != "test" or entry in labels}
     for name in sorted(labels.keys() | splits.keys()):
         split = splits.get(name, NO_SPLIT if splits else "")
@@ -113,7 +114,7 @@ def _by_stem(folder: str, endings: tuple[str, ...]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     base = folder.rstrip("/\\")
-    for file in FileSystems.match([FileSystems.join(folder, "**")])[0].metadata_list:
+    for file in files_below(folder):
         stem, dot, ending = file.path.rpartition(".")
         if dot and dot + ending.lower() in endings:
             name = stem[len(base) :].lstrip("/\\").replace("\\", "/")

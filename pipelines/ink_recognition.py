@@ -19,7 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_seqgen.errors import UserError
 from pipelines.arguments import command
-from pipelines.files import read_bytes, remove_earlier
+from pipelines.files import emptied, read_bytes
 from pipelines.handwriting import key_by_shard, list_sources
 from pipelines.ink_recognition_options import EXAMPLES, add_arguments, plan
 from pipelines.ink_recognition_shards import RecognitionPreparation, WriteShard
@@ -64,10 +64,9 @@ def run(own: argparse.Namespace, options: PipelineOptions) -> dict:
     """
     inputs, preparation = plan(own)
     output = preparation.ink.output
-    remove_earlier(output, _WRITTEN)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
-    with beam.Pipeline(runner, options=options) as pipeline:
+    with emptied(output, _WRITTEN), beam.Pipeline(runner, options=options) as pipeline:
         build(pipeline, inputs, preparation)
     stats = json.loads(read_bytes(FileSystems.join(output, "stats.json")))
     if not stats["records"]["in"]:

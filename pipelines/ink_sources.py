@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.data import iam_ondb
@@ -18,7 +19,7 @@ from keras_seqgen.data.ink_records import BadRecord, RawLine
 from keras_seqgen.data.quickdraw import read_quickdraw
 from keras_seqgen.data.strokes import Trace, offsets_to_points
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import file_at, files_below, match, read_bytes
 
 STRETCH = 8 << 20  # bytes of a long ndjson file that are one unit of work
 LINE = 16 << 20  # bytes; a longer line of ndjson is a dead letter
@@ -50,7 +51,7 @@ def list_iam_ondb(root: str) -> Iterator[Source]:
     """The forms below a folder that has lineStrokes/ and ascii/; paths[0] is the transcription."""
     folder = FileSystems.join(root, "lineStrokes")
     forms: dict[str, list[str]] = {}
-    for found in FileSystems.match([FileSystems.join(folder, "**")])[0].metadata_list:
+    for found in files_below(folder):
         stem, dot, ending = found.path.rpartition(".")
         if dot and ending.lower() == "xml":
             forms.setdefault(stem.rpartition("-")[0], []).append(found.path)
@@ -85,10 +86,10 @@ def read_iam_ondb(source: Source, limit: int) -> Iterator[RawLine | BadRecord]:
 
 def list_files(root: str, kind: str) -> Iterator[Source]:
     """The files of a format below a folder, or the file or pattern named itself; long ndjson files in stretches."""
-    found = FileSystems.match([FileSystems.join(root, "**")])[0].metadata_list
+    found = files_below(root)
     inside = [file for file in found if file.path.lower().endswith(ENDINGS[kind])]
     base = root.rstrip("/\\") if found else ""
-    for file in inside or ([] if found else FileSystems.match([root])[0].metadata_list):
+    for file in inside or ([] if found else _named(root)):
         name = file.path[len(base) :].lstrip("/\\") if base else FileSystems.split(file.path)[1]
         name = name.replace("\\", "/")
         if kind == "quickdraw" and not name.lower().endswith(".gz"):
@@ -96,6 +97,12 @@ def list_files(root: str, kind: str) -> Iterator[Source]:
                 yield Source(f"{name}:{start:012d}", (file.path,), start, start + STRETCH)
         else:
             yield Source(name, (file.path,))
+
+
+def _named(path: str) -> list[FileMetadata]:
+    """The file of this name, else those that it matches as a pattern."""
+    exact = file_at(path)
+    return [exact] if exact else match(path)
 
 
 def read_file(source: Source, limit: int, kind: str) -> Iterator[RawLine | BadRecord]:

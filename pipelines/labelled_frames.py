@@ -22,7 +22,7 @@ from google.protobuf import text_format
 from keras_seqgen.data.ink_records import BadRecord
 from keras_seqgen.data.recognition_schema import LabelledFrames, frames_needed, to_example
 from keras_seqgen.errors import UserError
-from pipelines.files import Replacing, read_bytes, remove_earlier, write_record, write_text
+from pipelines.files import Replacing, emptied, read_bytes, write_record, write_text
 from pipelines.recognition_summary import MergeSummaries, SplitSummary, Summary
 from pipelines.splits import SPLITS, stable_hash
 
@@ -128,10 +128,10 @@ def write_summary(summary: Summary, preparation: FramePreparation) -> None:
     if preparation.pooled:
         stats["features"] |= pooled(stats["features"]["mean"], stats["features"]["std"])
     output = preparation.output
-    write_text(FileSystems.join(output, "stats.json"), json.dumps(stats, indent=1) + "\n")
     write_text(FileSystems.join(output, "vocabulary.json"), summary.vocabulary.to_json())
     schema = text_format.MessageToString(summary.to_schema(preparation.features))
     write_text(FileSystems.join(output, "schema.pbtxt"), schema)
+    write_text(FileSystems.join(output, "stats.json"), json.dumps(stats, indent=1) + "\n")  # last: the folder is whole
 
 
 def pooled(mean: list[float], std: list[float]) -> dict[str, list[float]]:
@@ -188,10 +188,9 @@ def run(inputs: list[str], listing, preparation: FramePreparation, options: Pipe
     Raises:
         UserError: there is nothing to read.
     """
-    remove_earlier(preparation.output, _WRITTEN)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
-    with beam.Pipeline(runner, options=options) as pipeline:
+    with emptied(preparation.output, _WRITTEN), beam.Pipeline(runner, options=options) as pipeline:
         build(pipeline, inputs, listing, preparation)
     stats = json.loads(read_bytes(FileSystems.join(preparation.output, "stats.json")))
     if not stats["records"]["in"]:

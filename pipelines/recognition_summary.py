@@ -169,8 +169,8 @@ class MergeSummaries(beam.CombineFn):
 
 def write_summary(summary: Summary, output: str, features: dict[str, Any]) -> None:
     """Writes `stats.json`, `vocabulary.json` and `schema.pbtxt`."""
-    stats = json.dumps(summary.to_stats(features), indent=1) + "\n"
-    write_text(FileSystems.join(output, "stats.json"), stats)
     write_text(FileSystems.join(output, "vocabulary.json"), summary.vocabulary.to_json())
     schema = text_format.MessageToString(summary.to_schema(features))
     write_text(FileSystems.join(output, "schema.pbtxt"), schema)
+    stats = json.dumps(summary.to_stats(features), indent=1) + "\n"
+    write_text(FileSystems.join(output, "stats.json"), stats)  # last: the folder is whole

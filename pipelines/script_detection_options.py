@@ -4,11 +4,10 @@ import argparse
 import functools
 from collections.abc import Callable, Iterator
 
-from apache_beam.io.filesystems import FileSystems
-
 from keras_seqgen.data.line_images import LineForm
 from keras_seqgen.data.script_classes import CLASSES, LETTERS
 from keras_seqgen.errors import UserError
+from pipelines.files import check_apart, file_at, files_below, place
 from pipelines.labelled_frames import FramePreparation, source_text
 from pipelines.script_records import SpliceRules, splice_line
 from pipelines.script_sources import SplicedSource, faulty_lines, latin_words, printed_lines
@@ -86,8 +85,9 @@ def plan(options: argparse.Namespace) -> tuple[list[str], Callable[[str], Iterat
     for books in (arabic, latin):
         every = [root for split in SPLITS for root in books[split]]
         for root in every:
-            if every.count(root) > 1:
+            if [place(other) for other in every].count(place(root)) > 1:
                 raise UserError(f"{root} is named for two splits, or twice: a book belongs to one")
+        check_apart(every)
     words = latin_words(options.latin_text)
     for split in SPLITS:
         if not counts[split]:
@@ -121,7 +121,6 @@ def _roots(options, split: str, script: str) -> tuple[str, ...]:
     """
     roots = tuple(path.rstrip("/\\") or path for path in getattr(options, f"{split}_{script}"))
     for root in roots:
-        pattern = root if root.lower().endswith(".zip") else FileSystems.join(root, "**")
-        if not FileSystems.match([pattern], [1])[0].metadata_list:
+        if not (file_at(root) if root.lower().endswith(".zip") else files_below(root, 1)):
             raise UserError(f"no file was found at {root}: give folders or .zip archives of lines")
     return roots

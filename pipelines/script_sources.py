@@ -74,7 +74,7 @@ def text_of(line: LineSource) -> str:
     """The transcription of a printed line, "" where there is none that can be read."""
     try:
         return "" if line.fault else with_text(line, _reader(line.path, bool(line.picture))).text
-    except ValueError:
+    except Exception:  # UserError, and what broken archives raise
         return ""
 
 

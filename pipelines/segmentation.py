@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.errors import UserError
 from pipelines.arguments import command
-from pipelines.files import read_bytes, remove_earlier, write_text
+from pipelines.files import emptied, read_bytes, write_text
 from pipelines.image_schema import schema_text
 from pipelines.image_shards import ImagePreparation, WriteImageShard
 from pipelines.image_sources import Pair
@@ -66,9 +66,10 @@ def key_by_shard(pair: str, shards: int) -> tuple[int, str]:
 
 def write_summary(summary: ImageSummary, output: str, labels: LabelSet) -> None:
     """Writes `stats.json`, `labels.json` and `schema.pbtxt`."""
-    write_text(FileSystems.join(output, "stats.json"), json.dumps(summary.to_stats(labels), indent=1) + "\n")
     write_text(FileSystems.join(output, "labels.json"), labels.to_json())
     write_text(FileSystems.join(output, "schema.pbtxt"), schema_text(summary, labels))
+    stats = json.dumps(summary.to_stats(labels), indent=1) + "\n"
+    write_text(FileSystems.join(output, "stats.json"), stats)  # last: the folder is whole
 
 
 def build(pipeline: beam.Pipeline, inputs: list[str], listing, preparation: ImagePreparation) -> None:
@@ -104,10 +105,9 @@ def run(own: argparse.Namespace, options: PipelineOptions) -> dict:
         UserError: where an option is wrong, or there is nothing to read.
     """
     inputs, listing, preparation = plan(own)
-    remove_earlier(preparation.output, _WRITTEN)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
-    with beam.Pipeline(runner, options=options) as pipeline:
+    with emptied(preparation.output, _WRITTEN), beam.Pipeline(runner, options=options) as pipeline:
         build(pipeline, inputs, listing, preparation)
     stats = json.loads(read_bytes(FileSystems.join(preparation.output, "stats.json")))
     if not stats["records"]["in"]:

@@ -3,15 +3,13 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from apache_beam.io.filesystems import FileSystems
-
 from keras_seqgen.data.label_set import CAMVID, VOC, LabelSet
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import distinct, files_below
 from pipelines.image_pairs import Rules
 from pipelines.image_shards import ImagePreparation
 from pipelines.image_sources import Pair, lists, places
-from pipelines.splits import SPLITS, HashSplit, PublishedSplit, read_lists
+from pipelines.splits import SPLITS, HashSplit, PublishedSplit, read_lists, read_names
 
 EXAMPLES = """examples:
   Pascal VOC 2012: JPEGImages/, SegmentationClass/, ImageSets/Segmentation/
@@ -73,11 +71,11 @@ def plan(options: argparse.Namespace) -> tuple[list[str], Callable[[str], Iterat
         raise UserError("--input is missing")
     for root in options.input:
         for place in places(options.format, root, options.image_folder, options.label_folder):
-            if not FileSystems.match([FileSystems.join(place, "**")], [1])[0].metadata_list:
+            if not files_below(place, 1):
                 raise UserError(f"{place} holds no file: `--format {options.format}` needs it")
     rules = Rules(_labels(options), _split(options), options.max_megabytes << 20, options.max_megapixels * 10**6)
     listing = lists(options.image_folder, options.label_folder, options.label_suffix)[options.format]
-    return list(dict.fromkeys(options.input)), listing, ImagePreparation(options.output, options.shards, rules)
+    return distinct(options.input), listing, ImagePreparation(options.output, options.shards, rules)
 
 
 def _labels(options) -> LabelSet:
@@ -91,20 +89,13 @@ def _labels(options) -> LabelSet:
     elif options.labels[0].isdecimal():
         base = LabelSet(int(options.labels[0]))
     else:
-        names = tuple(filter(None, map(str.strip, _text(options.labels[0]).splitlines())))
+        names = tuple(read_names(options.labels[0]))
         base = LabelSet(len(names), names=names)
     if options.ignore_label is None:
         ignore = known.ignore if known else 255
     else:
         ignore = None if options.ignore_label == -1 else options.ignore_label
     return LabelSet(base.count, ignore, base.names, base.colours)
-
-
-def _text(path: str) -> str:
-    try:
-        return read_bytes(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text: {error}") from error
 
 
 def _split(options):

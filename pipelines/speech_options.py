@@ -9,6 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 from keras_seqgen.data.speech_features import MELS, SpeechForm
 from keras_seqgen.data.speech_synthesis import Synthesis
 from keras_seqgen.errors import UserError
+from pipelines.files import check_apart, distinct, files_below
 from pipelines.labelled_frames import FramePreparation, source_text
 from pipelines.speech_records import SpeechRules, prepare_utterance
 from pipelines.speech_sources import list_recordings
@@ -24,8 +25,8 @@ EXAMPLES = """examples:
   name.wav beside name.txt, or LibriSpeech's layout in WAV; each training recording twice more, changed
     python -m pipelines speech --input recordings/ --output prepared/speech --rate 16000 --copies 2
 
-Folders called train..., dev... and test... are the splits. Beam's own options (--runner, --temp_location, ...) may
-follow. The runner is FnApiRunner (local) unless one is given.
+Folders called train, dev (valid) and test, or train-clean, dev_other, test2 ..., are the splits.
+Beam's own options (--runner, --temp_location, ...) may follow. The runner is FnApiRunner (local) unless one is given.
 """
 _RATE_HELP = "samples a second (default: 16000, for fsdd 8000); files of another rate are dead letters"
 _HASH_HELP = "folders: split by a hash, in per cent (default: by the folders' names, else 90 5 5)"
@@ -84,9 +85,10 @@ def plan(options: argparse.Namespace) -> tuple[list[str], Callable[[str], Iterat
         raise UserError("--copies and --strings must not be negative")
     if not options.input:
         raise UserError("--input is missing")
-    inputs = list(dict.fromkeys(path.rstrip("/\\") or path for path in options.input))
+    inputs = distinct([path.rstrip("/\\") or path for path in options.input])
+    check_apart(inputs)
     for root in inputs:
-        if not FileSystems.match([FileSystems.join(root, "**")], [1])[0].metadata_list:
+        if not files_below(root, 1):
             raise UserError(f"no file was found below {root}")
     fsdd = options.format == "fsdd"
     try:

@@ -1,5 +1,6 @@
 """Where speech comes from: WAV files with their texts, beside them or in `.trans.txt` lists; reading a sound."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,12 +13,15 @@ from apache_beam.io.filesystems import FileSystems
 from keras_seqgen.data.speech_features import decode_wav
 from keras_seqgen.data.speech_synthesis import resample
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import files_below, read_bytes
 from pipelines.splits import stable_hash
 
 LIST = ".trans.txt"
 OTHER_SOUND = (".flac", ".mp3", ".ogg", ".opus", ".m4a", ".sph")
-_SPLITS = {"train": "train", "valid": "valid", "val": "valid", "dev": "valid", "test": "test", "eval": "test"}
+_SPLITS = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid"}
+_SPLITS |= {"dev": "valid", "development": "valid", "test": "test", "testing": "test"}
+_SPLITS |= {"eval": "test", "evaluation": "test"}
+_BEHIND_WORD = re.compile("[^a-z].*", re.DOTALL)  # all but the word that a folder's name begins with
 _MAX_TEXT = 1 << 20
 _MAX_LIST = 64 << 20
 _LARGEST_FACTOR = 64  # between two rates: beyond it one of them is nonsense
@@ -64,7 +68,7 @@ def list_recordings(
     """
     base = root.rstrip("/\\")
     book = FileSystems.split(base)[1]
-    found = FileSystems.match([FileSystems.join(root, "**")])[0].metadata_list
+    found = files_below(root)
     files = {file.path[len(base) :].lstrip("/\\").replace("\\", "/"): file.path for file in found}
     for stem, text, text_path, fault in sorted(_recordings(files)):
         folders = (book, *PurePosixPath(stem).parts[:-1])
@@ -78,8 +82,7 @@ def list_recordings(
             text_path=text_path,
             speaker=speaker,
             group=f"{book}/{speaker}" if split_by == "speaker" else f"{book}/{stem}",
-            # LibriSpeech has train-clean-100, dev-other and so on.
-            split=next((_SPLITS[k] for k in (part.lower().split("-")[0] for part in folders) if k in _SPLITS), ""),
+            split=next(filter(None, map(_split_of_folder, folders)), ""),
             fault=fault,
         )
         source = replace(source, split=split(source) or "")
@@ -88,6 +91,11 @@ def list_recordings(
             for copy in range(copies):
                 name = f"{source.name}#{copy + 1}"
                 yield replace(source, name=name, seed=stable_hash(name), synthetic=True)
+
+
+def _split_of_folder(name: str) -> str:
+    """The split that a folder's name begins with, as in LibriSpeech's train-clean-100 and dev-other; else ""."""
+    return _SPLITS.get(_BEHIND_WORD.sub("", name.lower()), "")
 
 
 def _sound(files: dict[str, str], stem: str) -> str:

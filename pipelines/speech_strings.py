@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
 
+from pipelines.files import files_below
 from pipelines.speech_sources import FaultError, SpeechSource, load_sound
 from pipelines.splits import SPLITS, stable_hash
 
@@ -20,7 +21,7 @@ Pool = dict[str, dict[int, list[str]]]  # speaker -> digit -> paths
 
 def find_clips(root: str) -> list[tuple[str, int, str, int]]:
     """(path, digit, speaker, take) of every `digit_speaker_take.wav` below a folder, in order."""
-    paths = sorted(file.path for file in FileSystems.match([FileSystems.join(root, "**")])[0].metadata_list)
+    paths = sorted(file.path for file in files_below(root))
     found = ((path, _CLIP.fullmatch(path)) for path in paths)
     return [(path, int(match[1]), match[2], int(match[3])) for path, match in found if match]
 

@@ -14,8 +14,15 @@ GRAVES_2013 = {"train": ["trainset.txt", "testset_t.txt", "testset_f.txt"], "val
 
 
 def stable_hash(text: str) -> int:
-    """The first 8 bytes of the SHA-256 of a string: the same in every process (Python's `hash` is not)."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+    """The first 8 bytes of the SHA-256 of a string: the same in every process (Python's `hash` is not).
+
+    Raises:
+        UserError: the string is a file's name that is no text.
+    """
+    try:
+        return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+    except UnicodeEncodeError as error:
+        raise UserError(f"the file name {text!a} is not UTF-8: rename the file") from error
 
 
 @dataclass(frozen=True)
@@ -61,15 +68,27 @@ def read_lists(files: dict[str, list[str]], roots: list[str]) -> ListSplit:
         roots: The input folders.
 
     Raises:
-        UserError: where a list is not found, or two splits name the same group.
+        UserError: where a list is not found or is no text, or two splits name the same group.
     """
     members: dict[str, str] = {}
     for split, names in files.items():
         for name in names:
-            for entry in filter(None, map(str.strip, read_bytes(find_list(name, roots)).decode("utf-8").splitlines())):
+            for entry in read_names(find_list(name, roots)):
                 if members.setdefault(entry, split) != split:
                     raise UserError(f"{entry} is in the lists of both {members[entry]} and {split}")
     return ListSplit(members)
+
+
+def read_names(path: str) -> list[str]:
+    """The lines of a file, without blanks at their ends and without empty ones; a mark of the byte order is none of it.
+
+    Raises:
+        UserError: the file cannot be read, or is no UTF-8.
+    """
+    try:
+        return list(filter(None, map(str.strip, read_bytes(path).decode("utf-8-sig").split("\n"))))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text: {error}") from error
 
 
 def find_list(name: str, roots: list[str]) -> str:

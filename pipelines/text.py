@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
 from pipelines.arguments import command
-from pipelines.files import read_bytes, remove_earlier, write_text
+from pipelines.files import emptied, read_bytes, write_text
 from pipelines.splits import SPLITS
 from pipelines.text_options import EXAMPLES, add_arguments, plan
 from pipelines.text_shards import ScanPiece, TextPreparation, WriteTextShard, dead_letter, plan_shards, usable
@@ -57,9 +57,9 @@ def write_summary(
     if letters:
         write_text(FileSystems.join(output, "dead_letters-documents.jsonl"), b"".join(letters).decode("utf-8"))
     stats = summary.to_stats(documents, vocabulary, given=preparation.vocabulary is not None)
-    write_text(FileSystems.join(output, "stats.json"), json.dumps(stats, indent=1) + "\n")
     write_text(FileSystems.join(output, "vocabulary.json"), vocabulary.to_json())
     write_text(FileSystems.join(output, "schema.pbtxt"), schema_text(vocabulary))
+    write_text(FileSystems.join(output, "stats.json"), json.dumps(stats, indent=1) + "\n")  # last: the folder is whole
 
 
 def build(pipeline: beam.Pipeline, documents: list[Document], preparation: TextPreparation) -> None:
@@ -102,10 +102,9 @@ def run(own: argparse.Namespace, options: PipelineOptions) -> dict:
         UserError: where an option is wrong, or there is nothing to read.
     """
     documents, preparation = plan(own)
-    remove_earlier(preparation.output, _WRITTEN)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
-    with beam.Pipeline(runner, options=options) as pipeline:
+    with emptied(preparation.output, _WRITTEN), beam.Pipeline(runner, options=options) as pipeline:
         build(pipeline, documents, preparation)
     stats = json.loads(read_bytes(FileSystems.join(preparation.output, "stats.json")))
     if not stats["documents"]["out"]:

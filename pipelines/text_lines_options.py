@@ -5,10 +5,9 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator
 
-from apache_beam.io.filesystems import FileSystems
-
 from keras_seqgen.data.line_images import HEIGHT, LineForm
 from keras_seqgen.errors import UserError
+from pipelines.files import check_apart, distinct, file_at, files_below
 from pipelines.labelled_frames import FramePreparation, source_text
 from pipelines.splits import SPLITS, HashSplit, ListSplit, PublishedSplit, read_lists
 from pipelines.text_lines_records import LineRules, prepare_line, read_of
@@ -71,10 +70,10 @@ def plan(options: argparse.Namespace) -> tuple[list[str], Callable[[str], Iterat
             raise UserError(f"--{name.replace('_', '-')} must be positive. Received: {getattr(options, name)}")
     if not options.input:
         raise UserError("--input is missing")
-    inputs = list(dict.fromkeys(path.rstrip("/\\") or path for path in options.input))
+    inputs = distinct([path.rstrip("/\\") or path for path in options.input])
+    check_apart(inputs)
     for root in inputs:
-        pattern = root if root.lower().endswith(".zip") else FileSystems.join(root, "**")
-        if not FileSystems.match([pattern], [1])[0].metadata_list:
+        if not (file_at(root) if root.lower().endswith(".zip") else files_below(root, 1)):
             raise UserError(f"no file was found at {root}: give folders or .zip archives of lines")
     books = [book_name(root) for root in inputs]
     for book in books:
@@ -108,7 +107,7 @@ def _text(line: LineSource) -> str:
         return ""
     try:
         return with_text(line, read_of(line)).text
-    except ValueError:  # its dead letter will tell
+    except Exception:  # UserError, and what broken archives raise; its dead letter will tell
         return ""
 
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import files_below, read_bytes
 
 LIST = "lines.tsv"
 TEXT = ".gt.txt"
@@ -65,7 +65,7 @@ def list_lines(root: str, split_by: str) -> Iterator[LineSource]:
             lines = list(_lines(members, lambda name: read_member(archive, name, _MAX_LIST)))
         else:
             base = root.rstrip("/\\")
-            found = FileSystems.match([FileSystems.join(root, "**")])[0].metadata_list
+            found = files_below(root)
             members = {file.path[len(base) :].lstrip("/\\").replace("\\", "/"): file.path for file in found}
             lines = list(_lines(members, lambda name: read_bytes(members[name], _MAX_LIST)))
     except Exception as error:  # a broken archive, or a list that is no text: there are many ways

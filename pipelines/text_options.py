@@ -4,7 +4,7 @@ import argparse
 
 from keras_seqgen.data.vocabulary import KINDS, Vocabulary
 from keras_seqgen.errors import UserError
-from pipelines.files import read_bytes
+from pipelines.files import place, read_bytes
 from pipelines.splits import SPLITS
 from pipelines.text_blocks import FORMATS, Form
 from pipelines.text_shards import TextPreparation
@@ -108,10 +108,14 @@ def _documents(options) -> tuple[list[Document], TextSplit]:
             raise UserError("--train, --valid and --test name the splits: leave --input and --split out")
         documents: list[Document] = []
         for split, paths in named.items():
-            documents += list_documents(list(dict.fromkeys(paths)), split, first=len(documents))
+            documents += list_documents(paths, split, first=len(documents))
+        splits: dict[str, str] = {}
+        for document in documents:
+            if splits.setdefault(place(document.path), document.split) != document.split:
+                raise UserError(f"{document.path} is named for two splits: a file belongs to one")
         return documents, TextSplit("name")
     rule = _split(options.split) if options.split else TextSplit("order" if options.input else "hash")
-    return (list_documents(list(dict.fromkeys(options.input))) if options.input else list_standard_library()), rule
+    return (list_documents(options.input) if options.input else list_standard_library()), rule
 
 
 def _split(words: list[str]) -> TextSplit:

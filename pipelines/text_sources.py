@@ -19,6 +19,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.errors import UserError
+from pipelines.files import file_at, files_below, match, place
 
 BLOCK = 4 << 20  # bytes read at a time
 LIMIT = 1 << 20  # how far the end of a line is looked for
@@ -92,14 +93,17 @@ class Piece:
 
 def list_documents(inputs: list[str], split: str = "", first: int = 0) -> list[Document]:
     """The files of the inputs: folders (all below them but what is hidden), files and patterns, each in order of name.
+    A file that several of them name is listed once.
 
     Raises:
         UserError: where an input is not there, or a folder is empty.
     """
     documents: list[Document] = []
+    listed: set[str] = set()
     for root in inputs:
-        below = [] if set(root) & set("*?[") else FileSystems.match([FileSystems.join(root, "**")])[0].metadata_list
-        found = below or FileSystems.match([root])[0].metadata_list
+        below = files_below(root)
+        exact = file_at(root)
+        found = below or ([exact] if exact else match(root))
         base = root.rstrip("/\\") if below else ""
         named = {}
         for file in found:
@@ -110,7 +114,9 @@ def list_documents(inputs: list[str], split: str = "", first: int = 0) -> list[D
         if not named:
             raise UserError(f"no file was found at {root}")
         for name in sorted(named):
-            documents.append(Document(first + len(documents), name, named[name], split))
+            if place(named[name]) not in listed:
+                documents.append(Document(first + len(documents), name, named[name], split))
+            listed.add(place(named[name]))
     return documents
 
 
@@ -140,10 +146,17 @@ def measure(document: Document, check: Callable[[bytes], str]) -> Document:
                 while block := stream.read(LIMIT):
                     size += len(block)
             else:
-                size = FileSystems.match([document.path])[0].metadata_list[0].size_in_bytes
+                size = _size(document.path)
     except Exception as error:  # each filesystem and each way of packing has its own
         return replace(document, fault=f"unreadable: {error}"[:300])
     return replace(document, size=size, fault="empty" if not size else check(head))
+
+
+def _size(path: str) -> int:
+    found = file_at(path)
+    if found is None:
+        raise UserError("the file is not there any more")
+    return found.size_in_bytes
 
 
 def read_blocks(piece: Piece, by_line: bool) -> Iterator[tuple[int, bytes]]:

@@ -35,7 +35,9 @@ def show(arguments) -> int:
 def _show_curves(arguments) -> None:
     from keras_seqgen.viz.curves import read_log, save_curves
 
-    logs = {Path(folder).name: Path(folder) / "log.csv" for folder in arguments.folders}
+    names = [Path(folder).name for folder in arguments.folders]
+    labels = names if len(set(names)) == len(names) else arguments.folders
+    logs = {label: Path(folder) / "log.csv" for label, folder in zip(labels, arguments.folders, strict=True)}
     columns = arguments.column
     if not columns:
         known = set().union(*(read_log(log) for log in logs.values()))

@@ -25,8 +25,11 @@ def demo(arguments) -> int:
         raise UserError(f"--minutes must be positive. Received: {arguments.minutes}")
     folder, started = Path(arguments.folder), time.monotonic()
     data, run, model = folder / "data", folder / "run", folder / "saved_models" / "handwriting"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "card.md").write_text(CARD, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "card.md").write_text(CARD, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}") from error
     prepare = ["handwriting", "--format", "hershey", "--style", "demo", "--count", LINES, "--output", data]
     trained = _updates(run) >= UPDATES
     train = ["handwriting-demo", "--data", data, "--run", run, "--steps", UPDATES, "--minutes", arguments.minutes]

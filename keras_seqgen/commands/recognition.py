@@ -110,10 +110,8 @@ def tune(arguments) -> int:
     orders = {"character": arguments.character_order, "word": arguments.word_order}
     language = CTCLanguage.estimate(train, corpora, valid, orders)
 
-    every = max(1, len(valid) // arguments.lines)
-    pairs = [
-        pair for n, pair in enumerate(read_split(run, recipe, arguments.data, "valid", vocabulary)) if n % every == 0
-    ]
+    taken = set(np.linspace(0, len(valid) - 1, min(arguments.lines, len(valid))).round().astype(int).tolist())
+    pairs = [pair for n, pair in enumerate(read_split(run, recipe, arguments.data, "valid", vocabulary)) if n in taken]
     texts, logits = [text for text, _ in pairs], [row for _, row in pairs]
     language.tuned = {"lines": len(texts), "best_path_wer": word_error_rate(texts, _decode(vocabulary, logits))}
     for kind in KINDS:

@@ -1,6 +1,7 @@
 """The sentences of files of text and of prepared texts, as lists of tokens."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import sys
@@ -52,12 +53,14 @@ def read_sentences(
         raise UserError(f"{path} cannot be read{f' after line {number}' if number else ''}: {error}") from error
 
 
-def _open(path: str | Path):
-    if str(path) == "-":
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    with open(path, "rb") as file:
-        opener: Any = _OPENERS.get(file.read(2), open)
-    return opener(path, "rb")
+@contextlib.contextmanager
+def _open(path: str | Path) -> Iterator[Any]:
+    """A stream of the file's bytes, unpacked. A pipe can be opened once only, and what was read of it is gone."""
+    with contextlib.ExitStack() as files:
+        stdin = str(path) == "-"
+        file = files.enter_context(open(sys.stdin.fileno() if stdin else path, "rb", closefd=not stdin))
+        opener: Any = _OPENERS.get(file.peek(2)[:2])
+        yield files.enter_context(opener(file, "rb")) if opener else file
 
 
 def stream_sentences(stream: TokenStream, most: int | None = None) -> Iterator[list[str]]:

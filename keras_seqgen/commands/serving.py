@@ -1,5 +1,6 @@
 """`keras-seqgen export`, for every system."""
 
+import math
 import operator
 import re
 import sys
@@ -60,7 +61,8 @@ def meets(requirement: str, numbers: dict[str, float]) -> bool:
 
 def _best_epoch(log: list[dict[str, str]], monitor: str) -> dict[str, float]:
     rows = [{name: float(value) for name, value in row.items() if value} for row in log]
-    return min((row for row in rows if monitor in row), key=lambda row: row[monitor], default={})
+    measured = (row for row in rows if not math.isnan(row.get(monitor, math.nan)))
+    return min(measured, key=lambda row: row[monitor], default={})
 
 
 def _read_card(path: str) -> str:

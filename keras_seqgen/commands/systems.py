@@ -38,9 +38,11 @@ def default_model(system: str) -> Path:
                 continue
             if folder.name == system or system_of(folder) == system:  # text-lines is no model of text
                 return folder
-    raise UserError(
-        f"saved_models/ holds no model for {system}: name one with --model, or make one: `keras-seqgen demo`"
-    )
+    if system == "handwriting":
+        how = "`keras-seqgen demo`"
+    else:
+        how = f"`keras-seqgen prepare {system}`, `train`, and `export --to saved_models/{system}`"
+    raise UserError(f"saved_models/ holds no model for {system}: name one with --model, or make one: {how}")
 
 
 def register_classes() -> None:

@@ -23,17 +23,32 @@ def train(arguments) -> int:
             raise UserError(f"--{name} must be positive. Received: {value}")
     recipe = recipe_of_run(arguments.recipe, arguments.set, arguments.folder)
     register_classes()
+    import tensorflow as tf
+
+    from keras_seqgen.losses.ctc import ADVICE
     from keras_seqgen.training.callbacks import NonFiniteLossError, read_log
     from keras_seqgen.training.fit import train as fit
 
     started = time.monotonic()
-    save_recipe(recipe, arguments.recipe, arguments.folder)
+    try:
+        save_recipe(recipe, arguments.recipe, arguments.folder)
+    except OSError as error:
+        raise UserError(f"{arguments.folder} cannot be written: {error.strerror}") from error
     try:
         limits = {"minutes": arguments.minutes, "steps": arguments.steps}
         fit(recipe, arguments.data, arguments.folder, start_from=arguments.start_from, **limits)
     except NonFiniteLossError as error:
         print(f"keras-seqgen train: {error}", file=sys.stderr)
         return 3
+    except tf.errors.InvalidArgumentError as error:
+        if ADVICE not in str(error):
+            raise
+        raise UserError(
+            f"{arguments.data} has texts that need more frames than a network of stride {recipe.time_stride} leaves: "
+            f"`keras-seqgen prepare {recipe.system} --stride {recipe.time_stride}` leaves them out"
+        ) from error
+    except OSError as error:  # a full disk
+        raise UserError(f"{error}. The run keeps its last resume point: train again to go on from it") from error
     if arguments.json:
         log = read_log(Path(arguments.folder) / "log.csv")
         last = {name: float(value) for name, value in log[-1].items() if value} if log else {}
@@ -54,9 +69,12 @@ def recipe_of_run(name: str, settings: list[str], folder: str):
     if begun_as != name:
         raise UserError(f"the run {folder} was begun with the recipe `{begun_as}`, not `{name}`")
     changed = override(recipe, settings)
+    begun = (Path(folder) / "last.keras").exists()  # before that there is nothing that could not be another
     for field in sorted(recipe.settled & {setting.partition("=")[0] for setting in settings}):
-        if getattr(changed, field) != getattr(recipe, field):
+        if begun and getattr(changed, field) != getattr(recipe, field):
             raise UserError(f"the run {folder} has {field}={getattr(recipe, field)}; another value needs another run")
+    if begun and changed.average and not recipe.average:
+        raise UserError(f"the run {folder} keeps no running average: `average` above 0 needs another run")
     return changed
 
 
@@ -102,6 +120,8 @@ def _evaluate_run(arguments) -> dict:
     if not best.exists():
         raise UserError(f"{arguments.folder} has no best.keras yet: train for at least one epoch")
     register_classes()
+    if arguments.rows < 1 or (arguments.rate is not None and not arguments.rate > 0):
+        raise UserError(f"--rows and --rate must be positive. Received: {arguments.rows} and {arguments.rate}")
     options = {"dynamic": True, "rate": arguments.rate, "rows": arguments.rows} if arguments.dynamic else {}
     if options and recipe.system != "text":
         raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
@@ -111,9 +131,14 @@ def _evaluate_run(arguments) -> dict:
         if recipe.system != "segmentation":
             raise UserError(f"--crf is for segmentation; {arguments.folder} is a run of {recipe.system}")
         options["crf"] = commands_of("segmentation").crf_settings(arguments.crf)
-    return commands_of(recipe.system).evaluate_run(
-        Path(arguments.folder), recipe, arguments.data, arguments.split, **options
-    )
+    from keras_seqgen.training.callbacks import NonFiniteLossError
+
+    try:
+        return commands_of(recipe.system).evaluate_run(
+            Path(arguments.folder), recipe, arguments.data, arguments.split, **options
+        )
+    except NonFiniteLossError as error:
+        raise UserError(str(error)) from error
 
 
 def _list(arguments) -> int:

@@ -1,5 +1,7 @@
 """The ink formats by name: bytes in, records out."""
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +36,16 @@ def read_iam_ondb_line(data: bytes, name: str) -> Iterator[RawLine | BadRecord]:
 
 
 def read_quickdraw_file(data: bytes, name: str) -> Iterator[RawLine | BadRecord]:
-    """All drawings of an ndjson file."""
+    """All drawings of an ndjson file, plain or gzipped.
+
+    Raises:
+        UserError: a gzipped file breaks off.
+    """
+    if data.startswith(b"\x1f\x8b"):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{name} cannot be unpacked: {error}") from error
     return read_quickdraw((f"{name}:{number}", line) for number, line in enumerate(data.split(b"\n")))
 
 

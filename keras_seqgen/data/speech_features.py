@@ -90,6 +90,8 @@ def decode_wav(encoded: bytes) -> tuple[np.ndarray, int]:
             data = file.readframes(count)
     except (wave.Error, EOFError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise UserError(f"no WAV file of whole numbers (PCM): {str(error) or 'it breaks off'}") from error
+    if width > 4:
+        raise UserError(f"no WAV file of 8, 16, 24 or 32 bits: it has {8 * width}")
     if len(data) != count * channels * width:
         raise UserError(f"the file breaks off: {len(data)} of {count * channels * width} bytes are there")
     if width == 3:  # widened to 32 bits by a lowest byte of 0

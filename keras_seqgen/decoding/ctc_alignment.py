@@ -21,8 +21,9 @@ def align(logits: np.ndarray, ids: Sequence[int]) -> Alignment:
 
         V_t(s) = max(V_{t-1}(s), V_{t-1}(s-1), V_{t-1}(s-2) where l_s is a label other than l_{s-2}) + log p_t(l_s)
 
-    over the positions s of blank, id, blank, id, ..., blank. Of paths with one probability the one is taken that goes
-    on to the next position the latest. For the ids of the best path the result is the best path's own.
+    over the positions s of blank, id, blank, id, ..., blank. Of paths with one probability the one is taken that has
+    the class with the smaller id, the blank before all, at the last frame at which they differ. For the ids of the best
+    path the result is the best path's own.
 
     Args:
         logits: (T, C + 1), one input without padding, class 0 the blank.
@@ -52,12 +53,13 @@ def align(logits: np.ndarray, ids: Sequence[int]) -> Alignment:
     value = np.full(2 * U + 1, -np.inf)
     value[0] = 0.0  # before the first frame; the step to 0 or 1 is made at it
     steps = np.zeros((T, 2 * U + 1), np.int8)
+    before = np.stack([np.roll(labels, step) for step in range(3)])  # the classes of the three
     for t in range(T):
         best[0], best[1, 1:], best[2, 2:] = value, value[:-1], value[:-2] + no_skip[2:]
-        steps[t] = best.argmax(axis=0)
+        steps[t] = np.where(best == best.max(axis=0), before, logits.shape[1]).argmin(axis=0)
         value = best.max(axis=0) + emitted[t]
 
-    s = int(value[-2:].argmax()) + 2 * U - 1 if U else 0
+    s = 2 * U - int(U > 0 and value[-2] > value[-1])
     path = np.zeros(T, int)
     for t in range(T - 1, -1, -1):
         path[t] = s

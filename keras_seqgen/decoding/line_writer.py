@@ -151,9 +151,16 @@ def _check_bias(bias, rows):
     return value.astype(np.float32)
 
 
+def _is_pair(primer):
+    """Whether it is one primer, (strokes, text or `None`), not a tuple of two of which the second may be `None`."""
+    if not isinstance(primer, tuple) or len(primer) != 2 or not isinstance(primer[1], str | None):
+        return False
+    return not _is_pair(primer[0])
+
+
 def _check_primers(primers, rows, with_text):
     """-> the strokes (P, 3) and the text of each row's primer; (0, 3) and "" where a row has none."""
-    if primers is None or (isinstance(primers, tuple) and len(primers) == 2 and isinstance(primers[1], str | None)):
+    if primers is None or _is_pair(primers):
         primers = [primers] * rows
     if len(primers) != rows:
         raise UserError(f"`primers` must be one pair or one for each of the {rows} rows. Received: {len(primers)}")

@@ -118,7 +118,10 @@ class TextSampler:
 
         Raises:
             UserError: as `sample`, before anything is drawn.
+            ValueError: `chunk` below 1.
         """
+        if chunk < 1:
+            raise ValueError(f"`chunk` must be a positive integer. Received: chunk={chunk}")
         request = self._check(primer, length=length, **options)
         if len(request.limit) != 1:
             raise UserError(f"a stream is one text. Received: {len(request.limit)} rows")

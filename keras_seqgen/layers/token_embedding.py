@@ -39,6 +39,23 @@ def table_rows(table, ids):
     return few_rows(table)
 
 
+def rows_in_use(ids, V):
+    """Cut a table to the rows of `ids`: one row for each position, and for all that hold one id the same.
+
+    Args:
+        ids: (...,) integers in 0..V.
+        V: rows of the table.
+
+    Returns:
+        ids into the cut table, and the function that cuts a tensor (V, ...) to (ids in all, ...).
+    """
+    rows = ops.reshape(ops.maximum(ids - 1, 0), (-1,))
+    positions = ops.arange(ops.shape(rows)[0], dtype="int32")
+    chosen = ops.scatter_update(ops.zeros((V,), "int32"), rows[:, None], positions)
+    cut_ids = ops.where(ids > 0, ops.take(chosen, ops.maximum(ids - 1, 0)) + 1, 0)
+    return cut_ids, lambda value: ops.take(value, rows, axis=0)
+
+
 @keras.saving.register_keras_serializable(package="keras_seqgen")
 class TokenEmbedding(keras.layers.Layer):
     """A table with a row for each token; the same table turns a hidden vector back into logits.
@@ -104,6 +121,11 @@ class TokenEmbedding(keras.layers.Layer):
         if reverse:
             logits = ops.matmul(inputs, ops.transpose(table))
             return logits if self.bias is None else logits + ops.cast(self.bias, logits.dtype)
+        if training and table.shape[0] == self.vocabulary_size > FEW:
+            # On TensorFlow a table's derivative lists a row once for each place that reads it, and Keras's optimisers
+            # square the entries of the list one by one, for Adam and for `global_clipnorm`. This adds them up first.
+            inputs, cut = rows_in_use(inputs, self.vocabulary_size)
+            table = cut(table)
         if training and self.dropout:
             whole = ops.ones((ops.shape(table)[0], 1), table.dtype)
             kept = keras.random.dropout(whole, self.dropout, seed=self.seed_generator)

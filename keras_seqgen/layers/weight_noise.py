@@ -6,7 +6,7 @@ import math
 import keras
 from keras import ops
 
-from keras_seqgen.layers.token_embedding import FEW, TokenEmbedding
+from keras_seqgen.layers.token_embedding import FEW, TokenEmbedding, rows_in_use
 
 
 class _WeightsScope(keras.StatelessScope):
@@ -55,7 +55,7 @@ class NoisyWeights(keras.layers.Wrapper):
             return self.layer(inputs, **arguments)
         weights = [ops.convert_to_tensor(v) for v in trained]
         if isinstance(self.layer, TokenEmbedding) and self.layer.vocabulary_size > FEW:
-            inputs, pick = _rows_in_use(inputs, self.layer.vocabulary_size)
+            inputs, pick = rows_in_use(inputs, self.layer.vocabulary_size)
             noisy = self.draw([pick(w) for w in weights], pick)
         else:
             noisy = self.draw(weights)
@@ -94,23 +94,6 @@ class NoisyWeights(keras.layers.Wrapper):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return super().from_config(dict(config), custom_objects)  # Keras takes the layer out of the dict it is given
-
-
-def _rows_in_use(ids, V):
-    """Cut a table to the rows of `ids`: one row for each position, and for all that hold one id the same.
-
-    Args:
-        ids: (...,) integers in 0..V.
-        V: rows of the table.
-
-    Returns:
-        ids into the cut table, and the function that cuts a tensor (V, ...) to (ids in all, ...).
-    """
-    rows = ops.reshape(ops.maximum(ids - 1, 0), (-1,))
-    positions = ops.arange(ops.shape(rows)[0], dtype="int32")
-    chosen = ops.scatter_update(ops.zeros((V,), "int32"), rows[:, None], positions)
-    cut_ids = ops.where(ids > 0, ops.take(chosen, ops.maximum(ids - 1, 0)) + 1, 0)
-    return cut_ids, lambda value: ops.take(value, rows, axis=0)
 
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")

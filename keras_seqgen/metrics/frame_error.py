@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_seqgen.layers.lengths import sequence_lengths
+
 
 @keras.saving.register_keras_serializable(package="keras_seqgen")
 class FrameError(keras.metrics.Mean):
@@ -26,7 +28,9 @@ class FrameError(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         wrong = ops.not_equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
-        super().update_state(ops.cast(wrong, "float32"), sample_weight)
+        inside = ops.cast(ops.arange(ops.shape(wrong)[1])[None] < sequence_lengths(y_pred)[:, None], "float32")
+        weight = inside if sample_weight is None else inside * ops.cast(sample_weight, "float32")
+        super().update_state(ops.cast(wrong, "float32"), weight)
 
     def get_config(self):
         return {"name": self.name, "dtype": self.dtype}

@@ -194,12 +194,12 @@ def copy_weights(source, target):
         {name: part.layer if isinstance(part, layers.Wrapper) else part for name, part in network_parts(model).items()}
         for model in (source, target)
     )
-    for name, layer in new.items():
-        if layer.trainable_variables:
-            if name not in old:
-                raise ValueError(f"the other network has no layer `{name}`")
-            for variable, value in zip(layer.trainable_variables, old[name].trainable_variables, strict=True):
-                variable.assign(value)
+    names = [{name for name, layer in parts.items() if layer.trainable_variables} for parts in (old, new)]
+    if names[0] != names[1]:
+        raise ValueError(f"the layers differ: {', '.join(sorted(names[0] ^ names[1]))}")
+    for name in names[0]:
+        for variable, value in zip(new[name].trainable_variables, old[name].trainable_variables, strict=True):
+            variable.assign(value)
 
 
 def language_step(model, tokens, states, tables=None):

@@ -4,7 +4,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, NoReturn
@@ -64,7 +64,8 @@ def write_arpa(model: NGramModel, path: str | Path) -> None:
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # there is no such folder, which was told
+            part.unlink()
 
 
 def _escape(token: str) -> bytes:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes.handwriting import HandwritingRecipe
@@ -142,7 +143,7 @@ def override(recipe, settings):
     Raises:
         UserError: a field that the recipe does not have, or a value of another type; lists what is valid.
     """
-    types = {field.name: type(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
+    types = {field.name: get_args(field.type) or (field.type,) for field in dataclasses.fields(recipe)}
     changes = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -153,10 +154,11 @@ def override(recipe, settings):
         except json.JSONDecodeError:
             value = text
         expected = types[name]
-        if expected is float and type(value) is int:
+        if expected == (float,) and type(value) is int:
             value = float(value)
-        if expected is not type(None) and type(value) is not expected:
-            raise UserError(f"--set {setting}: `{name}` must be a {expected.__name__}, as {getattr(recipe, name)!r} is")
+        if type(value) not in expected:
+            valid = " or ".join("null" if each is type(None) else each.__name__ for each in expected)
+            raise UserError(f"--set {setting}: `{name}` must be a {valid}, as {getattr(recipe, name)!r} is")
         changes[name] = value
     return dataclasses.replace(recipe, **changes)
 

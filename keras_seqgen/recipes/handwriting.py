@@ -68,6 +68,8 @@ class HandwritingRecipe:
 
         from keras_seqgen.models import handwriting_prediction, handwriting_synthesis
 
+        if self.depth < 1:
+            raise UserError(f"`depth` must be positive. Received: depth={self.depth}")
         keras.utils.set_random_seed(self.seed)
         sizes = {"units": self.units, "depth": self.depth, "mixture_components": self.mixture_components}
         sizes["wrap"] = self.noise(data)

@@ -2,6 +2,9 @@
 
 from keras_seqgen.errors import UserError
 
+# An optimizer keeps these as it was made; a run that goes on can change the rate alone.
+OPTIMIZER_SETTINGS = ("optimizer", "beta_2", "momentum", "weight_decay", "clip_norm")
+
 
 def make_optimizer(recipe):
     """An optimizer of the sum of nats over a batch.

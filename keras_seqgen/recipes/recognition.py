@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
-from keras_seqgen.recipes.optimizers import make_optimizer
+from keras_seqgen.recipes.optimizers import OPTIMIZER_SETTINGS, make_optimizer
 
 BLANK_ID = 1  # of the blank between words: the pipeline makes it the first character of every vocabulary
 
@@ -78,7 +78,7 @@ class RecognitionRecipe:
     monitor = "val_cer"
     settled = frozenset(
         ("system", "features", "picture_filters", "filters", "kernel", "stride", "units", "depth", "cell", "hidden")
-    ) | {"activation", "optimizer"}
+    ) | {"activation", "dropout", *OPTIMIZER_SETTINGS}
 
     @property
     def time_stride(self):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
-from keras_seqgen.recipes.optimizers import make_optimizer
+from keras_seqgen.recipes.optimizers import OPTIMIZER_SETTINGS, make_optimizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,9 @@ class ScriptRecipe:
 
     system = "script-detection"
     monitor = "val_frame_error"
-    settled = frozenset(("picture_filters", "filters", "kernel", "stride", "units", "depth", "cell", "optimizer"))
+    settled = frozenset(("picture_filters", "filters", "kernel", "stride", "units", "depth", "cell", "dropout")) | {
+        *OPTIMIZER_SETTINGS
+    }
 
     @property
     def time_stride(self):

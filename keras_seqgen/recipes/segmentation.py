@@ -72,7 +72,10 @@ class SegmentationRecipe:
     system = "segmentation"
     monitor = "val_one_minus_mean_iu"
     loss_scale = 1
-    settled = frozenset(("backbone", "crf", "theta_alpha", "theta_beta", "theta_gamma", "optimizer"))
+    settled = frozenset(("backbone", "weights", "crf", "iterations", "theta_alpha", "theta_beta", "theta_gamma")) | {
+        *("spatial_weight", "bilateral_weight", "filter_factor", "compatibility_factor"),
+        *("optimizer", "momentum", "weight_decay"),
+    }
 
     def build(self, data):
         """The compiled model for the prepared folder `data`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
-from keras_seqgen.recipes.optimizers import make_optimizer
+from keras_seqgen.recipes.optimizers import OPTIMIZER_SETTINGS, make_optimizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +76,9 @@ class TextRecipe:
         ("units", "depth", "cell", "embedding", "tied", "gradient_clip", "weight_noise", "noise_stddev")
     ) | {
         "scheduled_sampling",
-        "optimizer",
+        "table_stddev",
         "batch_size",
+        *OPTIMIZER_SETTINGS,
         *(f"dropout_{part}" for part in ("tokens", "input", "hidden", "output", "recurrent")),
     }
 
@@ -92,6 +93,8 @@ class TextRecipe:
 
         from keras_seqgen.models.language import language_model
 
+        if self.depth < 1:
+            raise UserError(f"`depth` must be positive. Received: depth={self.depth}")
         keras.utils.set_random_seed(self.seed)
         vocabulary = Vocabulary.load(Path(data) / "vocabulary.json")
         network: tuple[str, ...] = ("units", "depth", "cell", "embedding", "tied", "batch_size", "scheduled_sampling")
@@ -117,6 +120,8 @@ class TextRecipe:
             raise UserError(
                 f"`weight_noise` must be none, fixed or adaptive. Received: weight_noise={self.weight_noise}"
             )
+        if self.tied and self.weight_noise != "none":
+            raise UserError("a tied output has no weight noise: --set tied=false, or weight_noise=none")
         if self.weight_noise == "fixed":
             return lambda layer: WeightNoise(layer, self.noise_stddev, name=layer.name)
         if self.weight_noise == "adaptive":

@@ -10,9 +10,10 @@ from aiohttp import web
 from keras_seqgen.server.limits import Gate, Limits
 from keras_seqgen.server.metrics import Metrics
 from keras_seqgen.server.model_store import ModelStore
+from keras_seqgen.server.origin import own_pages_only
 from keras_seqgen.server.page import add_page
 from keras_seqgen.server.rest_api import Answer, RestApi, error_answer
-from keras_seqgen.server.status import ServingError
+from keras_seqgen.server.status import ServingError, invalid
 from keras_seqgen.serving.models_config import METRICS_PATH
 
 
@@ -33,7 +34,8 @@ class HttpServer:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port, which the system chooses if `port` is 0."""
-        app = web.Application(client_max_size=self._limits.request_bytes, middlewares=[_errors_as_json])
+        guards = [_errors_as_json, own_pages_only(host)]
+        app = web.Application(client_max_size=self._limits.request_bytes, middlewares=guards)
         app.router.add_get("/healthz", self._health)
         app.router.add_get(METRICS_PATH, self._tell_metrics)
         add_page(app, self._store)
@@ -69,6 +71,9 @@ class HttpServer:
                     self._threads, self._api.answer, request.method, request.raw_path, body
                 )
                 seconds = time.perf_counter() - started
+        except web.HTTPRequestEntityTooLarge:
+            self._metrics.count("rest", "", "RESOURCE_EXHAUSTED", 0.0, 0)
+            raise
         except ServingError as error:
             answer, seconds = error_answer(error), 0.0
         self._metrics.count("rest", answer.model, answer.code, seconds, answer.rows)
@@ -80,6 +85,8 @@ class HttpServer:
                 return await request.read()
         except ConnectionResetError:
             raise ServingError("CANCELLED", "the client is gone") from None
+        except web.RequestPayloadError as error:
+            raise invalid(f"the body cannot be read: {' '.join(str(error).split())}") from None
         except TimeoutError:
             raise ServingError(
                 "DEADLINE_EXCEEDED", f"the body took more than {self._limits.body_seconds:g} s"

@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from keras_seqgen.server.status import ServingError, invalid
 
 _LONGEST = 60  # characters of a wrong value that an error shows
+_DEEPEST = 32  # dimensions of a tensor; NumPy knows 64
 _KINDS = {
     int: "Number",
     float: "Number",
@@ -141,6 +142,8 @@ def _array(value, dtype: tf.DType) -> np.ndarray:
                 got = f"of size {len(item)}" if isinstance(item, list) else f"JSON Value: {_shown(item)}"
                 raise invalid(f"Encountered {got} at level: {len(shape)} expected a list of size: {size}")
         shape.append(size)
+        if len(shape) > _DEEPEST:
+            raise invalid(f"JSON Value: lists in lists, more than {_DEEPEST} levels deep")
         level = list(chain.from_iterable(level))
     if dtype == tf.string:
         flat = np.empty(len(level), object)

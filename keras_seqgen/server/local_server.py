@@ -86,7 +86,8 @@ class LocalServer:
             thread.start()
         try:
             self.rest_port = self._run(self._http.start(self._host, self.rest_port))
-            self.port = self._grpc.add_insecure_port(f"{self._host}:{self.port}")
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            self.port = self._grpc.add_insecure_port(f"{host}:{self.port}")
         except (OSError, RuntimeError) as error:
             self.stop()
             raise UserError(f"cannot listen on {self._host}: {str(error).splitlines()[0]}") from error

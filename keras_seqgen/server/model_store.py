@@ -10,7 +10,7 @@ from keras_seqgen.server.limits import Limits
 from keras_seqgen.server.servable import Servable
 from keras_seqgen.server.status import ServingError
 from keras_seqgen.serving.models_config import label_versions, model_names, read_models_config, wanted_versions
-from keras_seqgen.serving.versions import versions
+from keras_seqgen.serving.versions import version_folder, versions
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 5  # to load a version: a copy that is not atomic may be half there
@@ -74,7 +74,7 @@ class ModelStore:
             return
         self._set_state(name, number, State("LOADING"))
         try:
-            servable = Servable(name, self._root / name / str(number), self._limits)
+            servable = Servable(name, version_folder(self._root / name, number), self._limits)
         except Exception as error:
             _LOG.error("%s version %d cannot be loaded: %s", name, number, error)
             self._set_state(name, number, State("END", f"{type(error).__name__}: {error}".splitlines()[0], tries))

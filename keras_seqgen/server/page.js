@@ -19,7 +19,8 @@ async function ask(model, signature, inputs) {
   }
   try {
     const text = await answer.text();
-    content = JSON.parse(/"error"/.test(text) ? text.replace(/: NaN\b/g, ": null").replace(/\[NaN\]/g, "[null]") : text);
+    // A row with an error has NaN for its numbers, which JSON.parse does not know; what stands in a text stays.
+    content = JSON.parse(text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|\bNaN\b/g, (part) => (part === "NaN" ? "null" : part)));
   } catch {
     throw new Error("The server's answer cannot be read.");
   }
@@ -308,6 +309,16 @@ function takeFiles(place, input, status, work) {
 
 // ---- pictures -----------------------------------------------------------------------------------------------------
 
+async function asStored(file) {
+  // A browser turns a JPEG as its camera noted (Exif, in APP1), the model's decoder does not. As APP15 nobody reads it.
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return file;
+  for (let at = 2; bytes[at] === 0xff && bytes[at + 1] !== 0xda; at += 2 + 256 * bytes[at + 2] + bytes[at + 3]) {
+    if (bytes[at + 1] === 0xe1) bytes[at + 1] = 0xef;
+  }
+  return new Blob([bytes]);
+}
+
 async function label(file) {
   const model = el("picture-model").value;
   el("legend").textContent = "Labelling";
@@ -316,7 +327,7 @@ async function label(file) {
   const canvas = el("labels");
   [canvas.width, canvas.height] = [width, height];
   const paint = canvas.getContext("2d");
-  paint.drawImage(await createImageBitmap(file), 0, 0, width, height);
+  paint.drawImage(await createImageBitmap(await asStored(file)), 0, 0, width, height);
   const pixels = paint.getImageData(0, 0, width, height);
   const seen = new Map();
   for (let y = 0; y < height; y++) {

@@ -15,7 +15,7 @@ def picture_size(encoded):
         encoded: string scalar.
 
     Returns:
-        (2,) int32; zeros for what is neither PNG nor JPEG.
+        (2,) int32; zeros for what is neither PNG nor JPEG, and for a PNG that does not begin with its size.
 
     Raises:
         InvalidArgumentError: a JPEG whose header is broken.
@@ -33,8 +33,13 @@ def picture_size(encoded):
 
 
 def _png_size(encoded):
-    """Height and width, which a PNG's first chunk holds as big-endian numbers."""
-    header = tf.strings.substr(tf.strings.join([encoded, b"\0" * 24]), 16, 8)
-    digits = tf.reshape(tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64), [2, 4])
+    """Height and width, which a PNG's first chunk holds as big-endian numbers.
+
+    Zeros where another chunk is the first: decoders skip what they do not know, and find the size behind it.
+    """
+    header = tf.strings.substr(tf.strings.join([encoded, b"\0" * 24]), 12, 12)
+    is_size = tf.strings.substr(header, 0, 4) == b"IHDR"
+    digits = tf.reshape(tf.cast(tf.io.decode_raw(tf.strings.substr(header, 4, 8), tf.uint8), tf.int64), [2, 4])
+    digits *= tf.cast(is_size, tf.int64)
     width, height = tf.unstack(tf.reduce_sum(digits * tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64), axis=1))
     return tf.cast(tf.minimum(tf.stack([height, width]), 2**31 - 1), tf.int32)

@@ -143,13 +143,14 @@ class SpeechInput:
             encoded, message = row
             # What is wrong is read as silence, and thrown away.
             samples = tf.cond(message == "", lambda: speech_tensors.decode_wav(encoded)[0], lambda: tf.zeros([0]))
-            return tf.ensure_shape(samples, [None])
+            too_long = tf.shape(samples)[0] > MAX_SECONDS * self._form.rate
+            return tf.ensure_shape(tf.cond(too_long, lambda: tf.zeros([0]), lambda: samples), [None]), too_long
 
-        sounds = tf.map_fn(one, (wav, error), fn_output_signature=_rows(tf.float32))
-        most = MAX_SECONDS * self._form.rate
+        kinds = _rows(tf.float32), tf.TensorSpec((), tf.bool)
+        sounds, too_long = tf.map_fn(one, (wav, error), fn_output_signature=kinds)
+        error = first_error((error, True), (f"`wav` must last at most {MAX_SECONDS} s", too_long))
         length = tf.cast(sounds.row_lengths(), tf.int32)
-        error = first_error((error, True), (f"`wav` must last at most {MAX_SECONDS} s", length > most))
-        frames, count = speech_tensors.log_mel(sounds.to_tensor()[:, :most], tf.minimum(length, most), self._form)
+        frames, count = speech_tensors.log_mel(sounds.to_tensor(), length, self._form)
         frames = tf.ensure_shape(frames, [None, None, self._form.mels])
         seconds = tf.range(tf.shape(frames)[1], dtype=tf.float32) * (self._form.hop / self._form.rate)
         return frames, count, tf.zeros_like(frames[..., 0]) + seconds, error

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
+from keras_seqgen.serving.row_errors import why_it_failed
 from keras_seqgen.serving.versions import newest_version
 
 SYSTEMS = {"ink-recognition": "points", "text-lines": "image", "speech": "wav"}  # and the name of their input
@@ -93,8 +94,7 @@ class SavedRecogniser:
         try:
             found = self.signatures[signature](**self._inputs(lines))
         except tf.errors.InvalidArgumentError as error:
-            reason = error.message.split("\n\t")[0].splitlines()[-1]  # behind it stands a place in the graph
-            raise UserError(f"a file is broken or breaks off: {reason}") from error
+            raise UserError(f"a file is broken or breaks off: {why_it_failed(error)}") from error
         for number, message in enumerate(found["error"].numpy(), start=1):
             if message:
                 raise UserError(f"line {number}: {message.decode()}")

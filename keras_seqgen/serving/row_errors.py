@@ -1,4 +1,4 @@
-"""Errors of rows: a row that cannot be served says why and spares the others of its batch."""
+"""Errors of rows: a row that cannot be served says why and spares the others of its batch; a broken file does not."""
 
 import tensorflow as tf
 
@@ -9,3 +9,8 @@ def first_error(*rules):
     for message, broken in reversed(rules):
         error = tf.where(tf.logical_and(broken, message != ""), message, error)
     return error
+
+
+def why_it_failed(error: tf.errors.OpError) -> str:
+    """What the operation says that failed; before and behind it stand places in a graph."""
+    return error.message.split("\n\t")[0].splitlines()[-1]

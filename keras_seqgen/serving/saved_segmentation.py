@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.errors import UserError
+from keras_seqgen.serving.row_errors import why_it_failed
 from keras_seqgen.serving.versions import newest_version
 
 
@@ -50,7 +51,7 @@ class SavedSegmentation:
         try:
             found = self.signatures[signature](image=image)
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"the picture cannot be decoded: {error.message.splitlines()[0]}") from error
+            raise UserError(f"the picture cannot be decoded: {why_it_failed(error)}") from error
         if message := found["error"].numpy()[0].decode():
             raise UserError(message)
         return found["labels"].numpy()[0], found["probabilities"].numpy()[0]

@@ -120,9 +120,12 @@ def _segments(path, log_prob):
     there = tf.sequence_mask(number, tf.shape(first)[1])
     last = tf.where(there, last + 1, 0)
     names = tf.where(there, tf.gather(around[:, 1:], first, batch_dims=1), 0)
-    sums = tf.pad(tf.cumsum(tf.exp(tf.gather(log_prob, path, batch_dims=2)), axis=1), [[0, 0], [1, 0]])
+    # In float64: in float32 the last segments of a long line would get what is lost of a sum of thousands.
+    probability = tf.cast(tf.exp(tf.gather(log_prob, path, batch_dims=2)), tf.float64)
+    sums = tf.pad(tf.cumsum(probability, axis=1), [[0, 0], [1, 0]])
     total = tf.gather(sums, last, batch_dims=1) - tf.gather(sums, first, batch_dims=1)
-    return number, first, last, names, tf.math.divide_no_nan(total, tf.cast(last - first, tf.float32))
+    mean = tf.math.divide_no_nan(total, tf.cast(last - first, tf.float64))
+    return number, first, last, names, tf.cast(mean, tf.float32)
 
 
 def export_detector(model, unit, costs, folder, card):

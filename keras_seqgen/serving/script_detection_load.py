@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_seqgen.errors import UserError
+from keras_seqgen.serving.row_errors import why_it_failed
 from keras_seqgen.serving.versions import newest_version
 
 
@@ -67,7 +68,7 @@ class SavedDetector:
         try:
             found = self.signatures["detect"](image=tf.constant(pictures, tf.string))
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"a picture is broken or breaks off: {error.message.splitlines()[0]}") from error
+            raise UserError(f"a picture is broken or breaks off: {why_it_failed(error)}") from error
         for number, message in enumerate(found["error"].numpy(), start=1):
             if message:
                 raise UserError(f"picture {number}: {message.decode()}")

@@ -165,6 +165,7 @@ class HandwritingSignatures:
         error = first_error(
             (self._text_error(characters, unknown, bias), True),
             (f"`points` must lie in 0..{MAX_POINTS}", (points < 0) | (points > MAX_POINTS)),
+            ("`state` must be finite", ~tf.reduce_all(tf.math.is_finite(state), axis=1)),
         )
         pen = self._unpack(state)
         result = self._write(ids, bias, seed, points, error, pen=pen)

@@ -113,13 +113,17 @@ class TextSignatures:
             temperature, top_k, top_p, seed, stop: as in `generate`.
             max_tokens: (B,) int32, how many tokens to draw at most, 0 to read only.
             state: (B, S) float32, what the call before returned; zeros to begin. The first number of a row is the id of
-                its last token, 0 for none.
+                its last token, 0 for none. An id that there is not, or a number that is not finite, is an error.
 
         Returns:
             text, length, error: as in `generate`; log_prob (B,) float32, log Pr of `prime` in nats; finished (B,)
             boolean, the stop string was drawn, and nothing more is until something is read; state (B, S).
         """
-        result = self._write(prime, temperature, top_k, top_p, seed, max_tokens, stop, self._unpack(state))
+        # What is no state is read as the beginning: an id that there is not would fail the whole batch.
+        known = (state[:, 0] >= 0) & (state[:, 0] <= self._model.output.shape[-1])
+        usable = known & tf.reduce_all(tf.math.is_finite(state), axis=1)
+        place = self._unpack(tf.where(usable[:, None], state, 0.0))
+        result = self._write(prime, temperature, top_k, top_p, seed, max_tokens, stop, place, usable)
         place = result.pop("place")
         return {**result, "finished": place.finished, "state": self._pack(place)}
 
@@ -140,7 +144,7 @@ class TextSignatures:
         cells = [tf.cast(new, old.dtype) for new, old in zip(cells, like.cells, strict=True)]
         return Place(token, drawn, finished[:, 0] > 0, recent, cells)
 
-    def _write(self, prime, temperature, top_k, top_p, seed, max_tokens, stop, place=None):
+    def _write(self, prime, temperature, top_k, top_p, seed, max_tokens, stop, place=None, usable=True):
         ids, length, unknown = self._codec.encode(prime, MAX_TOKENS)
         stops, stop_length, strange = self._codec.encode(stop, MAX_STOP)
         error = first_error(
@@ -155,6 +159,7 @@ class TextSignatures:
                 "`stop` has tokens that the vocabulary does not have",
                 (strange != "") | ((stop != "") & (stop_length == 0)),
             ),
+            ("`state` must be what `step` returned, or zeros", tf.logical_not(usable)),
         )
         good = error == ""
         length, limit = tf.where(good, length, 0), tf.where(good, max_tokens, 0)

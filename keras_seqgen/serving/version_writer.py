@@ -69,9 +69,13 @@ def add_serving_files(version):
 
 
 def module_of(functions):
-    """A `tf.Module` that holds the variables that concrete functions read, and no others."""
+    """A `tf.Module` that holds the variables that concrete functions read, and no others, in the order of their names.
+
+    A graph tells its variables in any order; in one order the same weights become the same file at every export.
+    """
     module = tf.Module()
-    module.weights = list({id(v): v for function in functions for v in function.graph.variables}.values())
+    variables = {id(v): v for function in functions for v in function.graph.variables}.values()
+    module.weights = sorted(variables, key=lambda variable: variable.name)
     return module
 
 

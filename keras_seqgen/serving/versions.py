@@ -1,5 +1,6 @@
 """The folders `<name>/<integer version>/` of TensorFlow Serving."""
 
+import re
 from pathlib import Path
 
 from keras_seqgen.errors import UserError
@@ -7,7 +8,17 @@ from keras_seqgen.errors import UserError
 
 def versions(folder):
     """The version numbers in a model's folder, in order."""
-    return sorted(int(path.name) for path in Path(folder).iterdir() if path.is_dir() and path.name.isdecimal())
+    return sorted(_folders(folder))
+
+
+def version_folder(folder, number):
+    """The folder of a version that is there; zeros may stand before its number, as TensorFlow Serving has it."""
+    return _folders(folder)[number]
+
+
+def _folders(folder):
+    paths = sorted(Path(folder).iterdir())
+    return {int(path.name): path for path in paths if re.fullmatch("[0-9]+", path.name) and path.is_dir()}
 
 
 def newest_version(folder):
@@ -19,7 +30,7 @@ def newest_version(folder):
     folder = Path(folder)
     if (folder / "saved_model.pb").exists():
         return folder
-    numbers = versions(folder) if folder.is_dir() else []
-    if not numbers:
+    there = _folders(folder) if folder.is_dir() else {}
+    if not there:
         raise UserError(f"{folder} holds no SavedModel: export one with `keras-seqgen export --run RUN --to {folder}`")
-    return folder / str(numbers[-1])
+    return there[max(there)]

@@ -11,12 +11,20 @@ import keras
 import tensorflow as tf
 
 
+def save_aside(model, path):
+    """Save a `.keras` file under another name in the folder of `path`; returns that name. A failure leaves nothing."""
+    aside = Path(path).with_name(f".{Path(path).name}")
+    try:
+        model.save(aside)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # half a model on a full disk would keep it full
+        raise
+    return aside
+
+
 def save_atomically(model, path):
     """Save a `.keras` file so that `path` is, at every moment, either the old file or the whole new one."""
-    path = Path(path)
-    aside = path.with_name(f".{path.stem}-{os.getpid()}.keras")
-    model.save(aside)
-    os.replace(aside, path)
+    os.replace(save_aside(model, path), path)
 
 
 class NonFiniteLossError(RuntimeError):
@@ -50,11 +58,12 @@ class ResumePoint(keras.callbacks.Callback):
         self.path, self.every = Path(path), 60 * every_minutes
         self.deadline, self.stop_at_step = deadline, stop_at_step
         self.saved = time.monotonic()
+        self.aside, self.out_of_time = None, False
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
         if self.deadline is not None and now > self.deadline:
-            self.model.stop_training = True
+            self.model.stop_training = self.out_of_time = True
         if self.stop_at_step is not None and int(self.model.optimizer.iterations) >= self.stop_at_step:
             self.model.stop_training = True
         if now - self.saved > self.every:
@@ -62,11 +71,25 @@ class ResumePoint(keras.callbacks.Callback):
             self.saved = now
 
     def on_epoch_end(self, epoch, logs=None):
-        """Save now at the very end, else after the next batch: a kill during the validation must not lose its row."""
-        if self.model.stop_training or epoch + 1 == self.params["epochs"]:
-            save_atomically(self.model, self.path)
-        else:
-            self.saved = -math.inf
+        """Save now, before the weights are swapped for their average; the file counts once the validation is over.
+
+        A run that is killed while it validates does the end of the epoch again: it would lose the row otherwise, and
+        perhaps its best model. Where time is up the file counts at once, for the epoch is not at its end.
+        """
+        self.aside, self.saved = save_aside(self.model, self.path), time.monotonic()
+        if self.out_of_time:
+            self._replace()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._replace()
+
+    def on_train_end(self, logs=None):
+        self._replace()
+
+    def _replace(self):
+        if self.aside is not None:
+            os.replace(self.aside, self.path)
+            self.aside = None
 
 
 class TrainingLog(keras.callbacks.Callback):
@@ -84,8 +107,7 @@ class TrainingLog(keras.callbacks.Callback):
         self.path, self.scale = Path(path), scale
 
     def on_train_begin(self, logs=None):
-        step = int(self.model.optimizer.iterations)
-        self.rows = [row for row in read_log(self.path) if int(row["step"]) <= step]
+        self.rows = read_log(self.path, int(self.model.optimizer.iterations))
         self.seconds_before = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.started = time.monotonic()
 
@@ -106,12 +128,12 @@ class TrainingLog(keras.callbacks.Callback):
         os.replace(aside, self.path)
 
 
-def read_log(path):
-    """The rows of a `TrainingLog` as dicts of strings; none if there is no file."""
+def read_log(path, step=math.inf):
+    """The rows of a `TrainingLog`, those up to an update, as dicts of strings; none if there is no file."""
     if not Path(path).exists():
         return []
     with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
 
 
 class Validation(keras.callbacks.Callback):
@@ -216,8 +238,13 @@ class Patience(keras.callbacks.Callback):
         self.log, self.recipe = log, recipe
 
     def on_epoch_end(self, epoch, logs=None):
-        if out_of_patience(read_log(self.log), self.recipe):
+        if out_of_patience(ends_of_epochs(read_log(self.log), self.recipe), self.recipe):
             self.model.stop_training = True
+
+
+def ends_of_epochs(log, recipe):
+    """The rows of a log without those of stops in the middle of an epoch, which an uninterrupted run does not have."""
+    return [row for row in log if int(row["step"]) % recipe.steps_per_epoch == 0]
 
 
 def out_of_patience(log, recipe):

@@ -1,5 +1,6 @@
 """The one path from a recipe and a prepared folder to trained weights: `model.fit`, resumable at any moment."""
 
+import json
 import shutil
 import time
 from functools import partial
@@ -20,6 +21,7 @@ from keras_seqgen.training.callbacks import (
     StopOnNonFiniteLoss,
     TrainingLog,
     Validation,
+    ends_of_epochs,
     out_of_patience,
     read_log,
 )
@@ -53,23 +55,26 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         The model.
 
     Raises:
-        UserError: `data` holds no prepared files, or `start_from` no model of these sizes.
+        UserError: `data` holds no prepared files, or those of another alphabet than the run's; `start_from` holds no
+            model of these sizes; a setting is out of range, or one with which a run cannot go on.
         NonFiniteLossError: the loss became NaN or infinite.
     """
     data, run = Path(data), Path(run)
     if not (data / "stats.json").exists():
         raise UserError(f"{data} holds no stats.json: write it with `keras-seqgen prepare {recipe.system}` first")
+    for name in ("steps_per_epoch", "batch_size", "units"):
+        if (value := getattr(recipe, name, 1)) < 1:
+            raise UserError(f"`{name}` must be positive. Received: {name}={value}")
     run.mkdir(parents=True, exist_ok=True)
-    for name in ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt"):
-        if (data / name).exists():
-            shutil.copyfile(data / name, run / name)
+    _copy_description(data, run)
 
     steps = recipe.updates or None if steps is None else steps
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     while True:
         model = _load_or_build(recipe, data, run, start_from)
         step = int(model.optimizer.iterations)
-        if (steps is not None and step >= steps) or out_of_patience(read_log(run / "log.csv"), recipe):
+        log = read_log(run / "log.csv", step)
+        if (steps is not None and step >= steps) or out_of_patience(ends_of_epochs(log, recipe), recipe):
             return model
         # A run resumed in the middle of an epoch finishes that one first, so that validations keep their places.
         done = step % recipe.steps_per_epoch
@@ -79,7 +84,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
             initial_epoch=epoch,
             epochs=epoch + 1 if done else 10**9,
             steps_per_epoch=recipe.steps_per_epoch - done,
-            callbacks=_callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress),
+            callbacks=_callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, progress),
             shuffle=False,  # the stream has its own order
             verbose=0,
         )
@@ -87,15 +92,35 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
             return model
 
 
+def _copy_description(data, run):
+    """Copy the files that describe the data. A network's inputs and outputs keep their meaning: an alphabet is kept."""
+    for name in ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt"):
+        if not (data / name).exists():
+            continue
+        if (run / "last.keras").exists() and (run / name).exists() and name in ("vocabulary.json", "labels.json"):
+            try:
+                old, new = (json.loads((folder / name).read_text(encoding="utf-8")) for folder in (run, data))
+            except ValueError:  # a copy that was cut short
+                old = new = None
+            if old != new:
+                raise UserError(f"{data} has another {name} than the run {run}: train on it in another run")
+        shutil.copyfile(data / name, run / name)
+
+
 def _load_or_build(recipe, data, run, start_from):
     """The model where its run left it, or a new one."""
     if (run / "last.keras").exists():
         model = keras.models.load_model(run / "last.keras")
         model.optimizer.learning_rate = recipe.learning_rate
+        if recipe.average and not model.optimizer.use_ema:
+            raise UserError(f"the run {run} keeps no running average: `average` above 0 needs another run")
         if recipe.average:
             model.optimizer.ema_momentum = recipe.average
         return model
-    model = recipe.build(data)
+    try:
+        model = recipe.build(data)
+    except ValueError as error:  # a size that a layer refuses
+        raise UserError(str(error)) from error
     if start_from is not None:
         _start_from(recipe, Path(start_from) / "best.keras", model)
     return model
@@ -107,9 +132,9 @@ def cooled(recipe, epoch, rate=None):
     return recipe.learning_rate * min(1.0, max(2 * left, 0.01))
 
 
-def _callbacks(recipe, data, run, checkpoint_minutes, deadline, steps, progress):
+def _callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, progress):
     """The order matters: the resume point holds the plain weights, what follows sees their running average."""
-    values = [float(row[recipe.monitor]) for row in read_log(run / "log.csv") if row.get(recipe.monitor)]
+    values = [float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)]
     return [
         StopOnNonFiniteLoss(),
         *([LearningRateScheduler(partial(cooled, recipe))] if recipe.updates else []),

@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import math
+import sys
 from pathlib import Path
 
 import keras
 
 from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
-from keras_seqgen.training.callbacks import StopOnNonFiniteLoss, compile_evaluator, counted
+from keras_seqgen.training.callbacks import NonFiniteLossError, StopOnNonFiniteLoss, compile_evaluator, counted
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 
@@ -71,14 +72,22 @@ def evaluate_dynamically(model, recipe, data, split, run, rate=None, rows=1, ver
         copy.optimizer.learning_rate = rate
         batches = counted(recipe.evaluation_batches(data, split, run, rows))
         guard = StopOnNonFiniteLoss()
-        return copy.fit(batches, shuffle=False, callbacks=[guard], verbose=verbose).history["nats_per_token"][0]
+        try:
+            return copy.fit(batches, shuffle=False, callbacks=[guard], verbose=verbose).history["nats_per_token"][0]
+        except NonFiniteLossError as error:
+            raise NonFiniteLossError(f"the loss is not finite at the rate {rate:g}: take a smaller --rate") from error
 
     tried = {}
     if rate is None:
         if split == "valid":
             raise UserError("the rate is chosen on the validation split: to measure that one, give --rate")
         for candidate in RATES:
-            tried[candidate] = nats_at(candidate, "valid") / math.log(2)
+            try:
+                tried[candidate] = nats_at(candidate, "valid") / math.log(2)
+            except NonFiniteLossError:
+                if not tried:
+                    raise
+                break  # as good as risen
             if tried[candidate] > min(tried.values()):
                 break  # they rise: past the best
         rate = min(tried, key=lambda candidate: tried[candidate])
@@ -91,15 +100,15 @@ def text_numbers(nats, data, split):
     """What a mean of nats per token amounts to.
 
     Returns:
-        A dict: `bits_per_token`; `perplexity`, exp(nats) per token; `bits_per_character`, of the text that the tokens
-        stand for, line ends counted as one character; `tokens`.
+        A dict: `bits_per_token`; `perplexity`, exp(nats) per token, `None` where no float holds it;
+        `bits_per_character`, of the text that the tokens stand for, line ends counted as one character; `tokens`.
     """
     counts = json.loads((Path(data) / "stats.json").read_text(encoding="utf-8"))["splits"][split]
     bits = nats / math.log(2)
     return {
         "bits_per_character": bits * counts["tokens"] / counts["characters"],
         "bits_per_token": bits,
-        "perplexity": math.exp(nats),
+        "perplexity": math.exp(nats) if nats < math.log(sys.float_info.max) else None,
         "tokens": counts["tokens"],
     }
 

@@ -38,7 +38,8 @@ def save_curves(
         The path.
 
     Raises:
-        UserError: an unknown suffix, no such file, or a column that none of the logs has.
+        UserError: an unknown suffix, no such file, a column that none of the logs has, or a place that cannot be
+            written.
     """
     if Path(path).suffix.lower() not in (".png", ".svg", ".pdf"):
         raise UserError(f"Curves are written as .png, .svg, .pdf. Received: {Path(path).name}")
@@ -60,8 +61,11 @@ def save_curves(
                 axes.plot(table[against], table[column], label=f"{label} {column}".strip(), linewidth=1.2)
     axes.grid(alpha=0.3)
     axes.legend()
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
     return Path(path)
 
 

@@ -50,9 +50,9 @@ def save_ink(
     >>> save_ink("line.svg", line.strokes, line.text)  # doctest: +SKIP
     """
     path, suffix = Path(path), check_suffix(path)
-    single = isinstance(text, str)
-    texts = [text] if isinstance(text, str) else list(text)
+    single = isinstance(text, str) and not (len(strokes) and np.ndim(strokes[0]) == 2)
     inks = [strokes] if single else list(strokes)
+    texts = list(text) if not isinstance(text, str) else [text] if single or text else [""] * len(inks)
     page = lay_out(inks, texts)
     if suffix == ".svg":
         content = svg(page, width_mm).encode()

@@ -2,6 +2,7 @@ import argparse
 import gzip
 import json
 import lzma
+import os
 import struct
 
 import numpy as np
@@ -187,3 +188,14 @@ def test_texts_that_cannot_be_read(tmp_path, model):
         run("score", tmp_path / "empty", model=model)
     with pytest.raises(UserError, match="words: --tokens character"):
         list(read_sentences(prepared(tmp_path / "data", "word", [["a"] * 9], [["a"] * 9]), "character"))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_from_its_first_byte(pack):
+    reading, writing = os.pipe()
+    os.write(writing, pack(b"one two\nthree\n"))
+    os.close(writing)
+    try:
+        assert list(read_sentences(f"/dev/fd/{reading}", "word")) == [["one", "two"], ["three"]]
+    finally:
+        os.close(reading)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_seqgen.commands import recognition
+from keras_seqgen.commands import recognition, systems
 from keras_seqgen.commands.systems import commands_of, default_model
 from keras_seqgen.errors import UserError
 
@@ -30,3 +30,11 @@ def test_a_model_of_print_is_not_taken_for_one_of_text(tmp_path, monkeypatch):
     assert default_model("speech").name == "speech-digits"
     with pytest.raises(UserError, match="no model for captions"):
         default_model("captions")
+
+
+def test_what_makes_a_missing_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "__file__", str(tmp_path / "a/b/systems.py"))
+    monkeypatch.chdir(tmp_path)
+    for system, how in (("handwriting", "demo"), ("text-lines", "export --to saved_models/text-lines")):
+        with pytest.raises(UserError, match=how):
+            default_model(system)

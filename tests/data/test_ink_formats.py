@@ -1,6 +1,7 @@
 """One fixture per format, written here, then hostile ones."""
 
 import contextlib
+import gzip
 import io
 import json
 import pickle
@@ -200,6 +201,17 @@ def test_svg():
 def test_svg_transforms_nest():
     data = b'<svg><g transform="translate(10,0)"><path transform="scale(2)" d="M1 1L2 3"/></g></svg>'
     np.testing.assert_allclose(only(READERS["svg"](data, "s")).trace.points, [(12, 2), (14, 6)])
+
+
+def test_read_ink_unpacks_what_is_gzipped(tmp_path):
+    packed = gzip.compress(QUICKDRAW)
+    (tmp_path / "q.ndjson.gz").write_bytes(packed)
+    plain = list(READERS["quickdraw"](QUICKDRAW, "q"))
+    assert [type(record) for record in read_ink(tmp_path / "q.ndjson.gz")] == [type(record) for record in plain]
+    for damaged in (packed[:-9], packed[:20] + b"\xff" * 20 + packed[40:]):
+        (tmp_path / "q.ndjson.gz").write_bytes(damaged)
+        with pytest.raises(UserError, match="cannot be unpacked"):
+            read_ink(tmp_path / "q.ndjson.gz")
 
 
 def test_read_ink_by_ending(tmp_path):

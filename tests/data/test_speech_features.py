@@ -139,6 +139,17 @@ def test_broken_files_are_the_users_mistake():
     assert len(decode_wav(wav(b""))[0]) == 0
 
 
+def test_samples_wider_than_32_bits_are_the_users_mistake():
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setparams((1, 4, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(80))
+    data = bytearray(stream.getvalue())
+    data[32:36] = struct.pack("<HH", 8, 64)  # block size, bits
+    with pytest.raises(UserError, match="it has 64"):
+        decode_wav(bytes(data))
+
+
 def test_a_form_and_its_kind():
     for form in (SpeechForm(), SpeechForm(16000, 80)):
         assert SpeechForm.from_kind(form.kind, form.mels) == form

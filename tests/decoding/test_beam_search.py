@@ -157,6 +157,17 @@ def test_times_of_characters():
     assert align(logits, best.ids).frames.tolist() == [2, 5, 6, 10]
 
 
+def test_of_likeliest_paths_the_best_path_is_the_one():
+    """Logits of few values: many paths are as likely as the best one, whose labels begin where it says."""
+    rng = np.random.default_rng(5)
+    for T, classes in [(3, 2), (4, 3), (6, 3), (9, 4)] * 50:
+        logits = rng.integers(0, 2, (T, classes)) * 2.0
+        path = logits.argmax(axis=1)
+        first = (path > 0) & (path != np.concatenate([[0], path[:-1]]))
+        found = align(logits, path[first])
+        assert found.frames.tolist() == np.flatnonzero(first).tolist(), (logits, path)
+
+
 @pytest.mark.parametrize("logits", [like_a_trained_network(), some_logits(500, 81)], ids=["trained", "random"])
 def test_fast_enough(logits):
     """T=500, 80 classes, beam 25: the issue asks for 0.1 s on one core."""

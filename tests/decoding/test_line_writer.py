@@ -129,3 +129,13 @@ def test_compiled_loop_writes_the_same_until_rounding_tells(writer, synthesis, v
     fast = HandwritingWriter(synthesis, vocabulary, writer.mean, writer.std, jit_compile=True)
     for a, b in zip(fast.write(["abc", "de"], max_points=9), writer.write(["abc", "de"], max_points=9), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-2)
+
+
+def test_a_tuple_of_two_rows_is_no_primer(writer):
+    rows = (STROKES, "be"), None
+    for a, b in zip(
+        writer.write(["abc", "de"], primers=rows, max_points=9),
+        writer.write(["abc", "de"], primers=list(rows), max_points=9),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)

@@ -219,3 +219,9 @@ def test_a_writer_follows_the_training_of_its_model():
     for old, new in zip(writer.model.weights, chain("bad").weights, strict=True):
         old.assign(new)
     assert (before, writer.sample(length=6)) == (["strano"], ["badbad"])
+
+
+@pytest.mark.parametrize("chunk", [0, -1])
+def test_a_stream_in_pieces_of_nothing_would_never_end(writer, chunk):
+    with pytest.raises(ValueError, match="`chunk` must be a positive integer"):
+        writer.stream(chunk=chunk)

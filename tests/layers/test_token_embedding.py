@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_seqgen.layers import TokenEmbedding
-from keras_seqgen.layers.token_embedding import table_rows
+from keras_seqgen.layers.token_embedding import FEW, table_rows
 from tests.layers.layer_check import check_layer
 
 RNG = np.random.default_rng(0)
@@ -27,6 +27,31 @@ def test_rows_and_their_gradient_are_those_of_a_product_with_one_hot_vectors(siz
     np.testing.assert_allclose(rows, one_hot(ids, size) @ table.numpy(), atol=1e-6)
     wanted = np.einsum("btv,bte->ve", one_hot(ids, size), upstream)
     np.testing.assert_allclose(tf.convert_to_tensor(tape.gradient(loss, table)), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("drop", [0.0, 1e-9])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.SGD(0.1, global_clipnorm=1.0),
+        lambda: keras.optimizers.Adam(0.1, epsilon=1e-2, global_clipnorm=1.0),
+    ],
+)
+def test_a_token_that_stands_at_many_places_has_one_derivative(optimizer, drop):
+    """Two updates of a large table are those of its whole derivative: the bound on its length, Adam's squares."""
+    size, ids, slope = FEW + 8, np.array([[5, 5, 5, 5, 9, 0, 5]], "int32"), np.array([1.0, 2.0, 3.0], "float32")
+    layer = TokenEmbedding(size, 3, dropout=drop)
+    inputs = keras.Input((None,), dtype="int32")
+    model = keras.Model(inputs, layer(inputs))
+    model.compile(optimizer(), loss=lambda _, rows: tf.reduce_sum(rows * slope), jit_compile=False)
+    table = keras.Variable(layer.get_weights()[0])
+    model.fit(ids, np.ones((1, 7, 3)), epochs=2, verbose=0)
+
+    wanted = optimizer()
+    wanted.build([table])
+    for _ in range(2):
+        wanted.apply([one_hot(ids, size)[0].sum(axis=0)[:, None] * slope], [table])
+    np.testing.assert_allclose(layer.get_weights()[0], table.numpy(), atol=1e-6)
 
 
 def test_what_holds_for_every_layer(tmp_path):

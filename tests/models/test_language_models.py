@@ -91,6 +91,9 @@ def test_weights_are_copied_between_a_noisy_and_a_plain_network():
     np.testing.assert_array_equal(*results)
     with pytest.raises(ValueError, match=r"shape|layer"):
         copy_weights(noisy, language_model(7, 8, 2))
+    deep, flat = (language_model(7, 5, depth, embedding=5, tied=True) for depth in (2, 1))
+    with pytest.raises(ValueError, match="recurrent_2"):
+        copy_weights(deep, flat)
 
 
 def test_dropped_weights_are_dropped_in_training_only():

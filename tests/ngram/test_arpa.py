@@ -191,3 +191,9 @@ def test_files_that_cannot_be_read_or_written(tmp_path):
         read_arpa(tmp_path / "b.gz")
     with pytest.raises(UserError, match="cannot be written"):
         write_arpa(estimate(corpus(0), 1), tmp_path / "no" / "folder")
+
+
+def test_a_file_in_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        write_arpa(estimate([["a"]], 1), tmp_path / "file" / "model.arpa")

@@ -14,6 +14,7 @@ from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from keras_seqgen.data.label_set import LabelSet
+from keras_seqgen.data.labelled_image import decode_picture
 from pipelines.image_pairs import Rules
 from pipelines.image_shards import ImagePreparation, WriteImageShard
 from pipelines.image_sources import list_pairs
@@ -214,6 +215,30 @@ def test_what_tensorflow_cannot_read_is_encoded_anew(tmp_path):
     found = records(tmp_path / "out", "train")
     np.testing.assert_array_equal(pixels(found["a"].image), picture)
     assert pixels(found["b"].image).shape == picture.shape
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_greys_of_16_bits_lose_their_lower_8(tmp_path, ending):
+    import tensorflow as tf
+
+    write_pair(tmp_path / "images/a.jpg", tmp_path / "masks/a.png", 0)
+    (tmp_path / "images/a.jpg").unlink()
+    grey = np.random.default_rng(0).integers(0, 1 << 16, (12, 16)).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"images/a.{ending}")
+    assert prepare(*PAIRS, "--input", tmp_path, "--output", tmp_path / "out", "--hash-split", 100, 0, 0) == 0
+    seen = decode_picture(tf.constant(records(tmp_path / "out", "train")["a"].image)).numpy()
+    np.testing.assert_array_equal(seen, np.repeat((grey >> 8)[..., None], 3, axis=2))
+    assert stats(tmp_path / "out")["splits"]["train"]["channel_mean"] == pytest.approx(3 * [(grey >> 8).mean()])
+
+
+def test_two_inputs_with_the_same_name_do_not_give_two_records_of_that_name(tmp_path):
+    for number, root in enumerate(("one", "two")):
+        write_pair(tmp_path / root / "images/a.png", tmp_path / root / "masks/a.png", number)
+    flags = ["--input", tmp_path / "one", tmp_path / "two", f"{tmp_path}/one/", "--hash-split", 100, 0, 0]
+    assert prepare(*PAIRS, *flags, "--output", tmp_path / "out") == 0
+    assert stats(tmp_path / "out")["records"] == {"in": 2, "out": 1, "dead": 1}
+    assert dead_letters(tmp_path / "out")["a"]["reason"] == "named twice"
+    np.testing.assert_array_equal(pixels(records(tmp_path / "out", "train")["a"].image), arrays(0)[0])
 
 
 def test_lists_of_ones_own_and_names_of_labels(corpus, tmp_path):

@@ -266,6 +266,16 @@ def test_folders_name_splits_and_speakers(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "split"),
+    [("training", "train"), ("Train_clean", "train"), ("validation", "valid"), ("testing2", "test"), ("trainer", None)],
+)
+def test_what_a_folder_that_names_a_split_may_be_called(tmp_path, name, split):
+    write_pairs(tmp_path / "in" / name, ["some text"])
+    (source,) = list_recordings(str(tmp_path / "in"), "recording", lambda source: source.split or None, 0)
+    assert (source.split or None) == split
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--output", "out"], "--input is missing"),

@@ -14,6 +14,12 @@ def test_a_setting_replaces_a_field():
     assert find_recipe("handwriting-synthesis").units == 400
 
 
+def test_a_field_that_may_be_empty_can_be_filled_and_emptied():
+    recipe = override(find_recipe("handwriting-synthesis"), ["max_points=500"])
+    assert recipe.max_points == 500
+    assert override(recipe, ["max_points=null"]).max_points is None
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -22,6 +28,7 @@ def test_a_setting_replaces_a_field():
         ("units=many", "`units` must be a int"),
         ("units=2.5", "`units` must be a int"),
         ("text=1", "`text` must be a bool"),
+        ("max_points=many", "`max_points` must be a int or null"),
     ],
 )
 def test_a_wrong_setting_names_the_remedy(setting, message):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_seqgen.cli import main
 from keras_seqgen.errors import UserError
 from keras_seqgen.layers.clipped_relu import clipped_relu
 from keras_seqgen.models.ctc_recogniser import time_stride
@@ -51,6 +52,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(data, run, tmp_path):
     for step in ("20", "40"):
         np.testing.assert_allclose(float(parts[step]["val_cer"]), float(whole[step]["val_cer"]), atol=0.02)
     np.testing.assert_allclose(float(parts["20"]["loss"]), float(whole["20"]["loss"]), rtol=1e-3)
+
+
+def test_texts_that_a_stride_leaves_no_room_for_are_named_with_the_remedy(data, tmp_path, capsys):
+    settings = ["--set", *SMALL, "filters=2", "stride=30"]
+    assert main(["train", "ink-recognition-paper-raw", "--data", str(data), "--run", str(tmp_path), *settings]) == 2
+    assert "prepare ink-recognition --stride 30`" in capsys.readouterr().err
 
 
 def test_a_run_may_begin_with_another_ones_weights(data, run, tmp_path):

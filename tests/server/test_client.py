@@ -4,6 +4,7 @@ import ast
 import json
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,19 @@ def test_write_by_a_server(address, tmp_path, capsys, local):
     capsys.readouterr()
     assert main(["write", "A!", "--server", address, "-o", line]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_server_that_speaks_something_else():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(bytes([0, 0, 18, 4, 0, 0, 0, 0, 0]))  # what gRPC's port says first
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(UserError, match="does not answer as a server of models does: it is not HTTP"):
+            Client(f"127.0.0.1:{listening.getsockname()[1]}", timeout=2).status("handwriting")
+        thread.join()

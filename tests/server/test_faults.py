@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -57,6 +58,7 @@ FAULTS = {
     "half of a character": (b'{"instances": [{"text": "\\ud800", "bias": 1.0, "seed": [1, 2]}]}', "not a Unicode text"),
     "no base64": (row(text={"b64": "%"}), "key: text of 'instances' list. Error: Unable to base64 decode"),
     "not quite base64": (row(text={"b64": "YQ==", "more": 1}), "not formatted correctly for base64 data"),
+    "a tensor too deep": (row(bias=json.loads("[" * 70 + "1" + "]" * 70)), "lists in lists, more than 32 levels deep"),
     "too many rows": ({"instances": [LINE] * 65}, "must have 1 to 64 rows. Received: 65"),
 }  # fmt: skip
 
@@ -200,3 +202,25 @@ def test_memory_stays_flat_under_faults(rest):
     before = rounds(8)
     after = max(rounds(8) for _ in range(3))
     assert after - before < 20 * 2**20
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_that_is_not_packed_as_it_says(server, coding):
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port)
+    connection.request("POST", PREDICT, json.dumps(row()).encode(), {"Content-Encoding": coding})
+    answer = connection.getresponse()
+    assert answer.status == 400
+    assert json.load(answer)["error"].startswith("the body cannot be read: 400, message: Can not decode")
+    connection.close()
+
+
+def test_a_request_too_large_is_counted(server, rest):
+    counter = 'keras_seqgen_requests_total{api="rest",code="RESOURCE_EXHAUSTED",model=""} '
+
+    def counted():
+        page = urllib.request.urlopen(f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics").read()
+        return float([*page.decode().split(counter), "0"][1].split("\n")[0])
+
+    before = counted()
+    assert rest(PREDICT, b" " * (2**20 + 1))[0] == 413
+    assert counted() == before + 1

@@ -1,6 +1,7 @@
 """The page at the server's root, in a headless Chromium that is asked through its WebDriver."""
 
 import base64
+import io
 import json
 import time
 import urllib.request
@@ -8,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.segmentation_data import LABELS, encoded, scene
 
@@ -175,3 +177,25 @@ def test_the_page_needs_nothing_from_elsewhere(page, server):
     assert all(name.startswith(f"http://127.0.0.1:{server.rest_port}/") for name in loaded)
     with urllib.request.urlopen(f"http://127.0.0.1:{server.rest_port}/") as answer:
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+
+
+def test_a_text_with_the_name_of_no_number_is_shown_as_it_is(page):
+    page.run(r"""window.fetch = async () => new Response(
+        '{"outputs": {"error": [""], "text": ["a \\": NaN [NaN]\\""], "log_prob": [NaN]}}');
+        ask('text', 'step', {}).then((found) => { window.found = found; })""")
+    assert page.wait("window.found") == {"error": [""], "text": ['a ": NaN [NaN]"'], "log_prob": [None]}
+
+
+def test_the_labels_lie_where_they_belong_though_a_camera_was_turned(page):
+    page.click("#tab-segmentation")
+    picture = Image.fromarray(np.repeat([[0, 255]], [32, 32], axis=1).repeat(32, axis=0).astype(np.uint8))
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    picture.save(stream, "JPEG", exif=exif)
+    page.run("document.getElementById('legend').textContent = ''")
+    page.drop("#drop", "turned.jpg", stream.getvalue())
+    page.wait("document.getElementById('legend').textContent.includes('%')")
+    pixels = page.run("""const canvas = document.getElementById('labels');
+        return Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)""")
+    grey = np.reshape(pixels, (32, 64, 4))[..., :3].mean(axis=-1)
+    assert grey[:, 40:].mean() > grey[:, :24].mean() + 60

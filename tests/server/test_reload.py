@@ -18,6 +18,7 @@ from keras_seqgen.server.model_store import ModelStore
 from keras_seqgen.server.page import describe
 from keras_seqgen.server.status import ServingError
 from keras_seqgen.serving.models_config import record_version
+from keras_seqgen.serving.versions import newest_version
 from tests.server.toy_models import doubling
 
 
@@ -191,3 +192,13 @@ def test_what_cannot_be_started_says_why(tmp_path):
             with pytest.raises(UserError, match=r"cannot listen on 127\.0\.0\.1"):
                 LocalServer(tmp_path, **taken).start()
         assert ask(server) == 2.0
+
+
+def test_zeros_before_a_version(tmp_path):
+    doubling(tmp_path / "twice", 1, 2.0).rename(tmp_path / "twice" / "00000123")
+    (tmp_path / "twice" / "\u0663").mkdir()  # a digit, but none of a version
+    store = ModelStore(tmp_path, Limits())
+    store.refresh()
+    assert store.find("twice").version == 123
+    assert [(number, state.name) for number, state in store.states("twice").items()] == [(123, "AVAILABLE")]
+    assert newest_version(tmp_path / "twice").name == "00000123"

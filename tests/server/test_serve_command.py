@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from keras_seqgen.cli import main
+from keras_seqgen.client import Client
+from keras_seqgen.server.local_server import LocalServer
 from tests.server.toy_models import doubling
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +62,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(line, word, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert word in err
+
+
+def test_on_an_address_with_colons(tmp_path):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    doubling(tmp_path / "twice", 1)
+    with LocalServer(tmp_path, host="::1", port=0, rest_port=0) as server:
+        assert Client(f"[::1]:{server.rest_port}").predict("twice", {"x": [2.0]}) == [4.0]
+        socket.create_connection(("::1", server.port)).close()

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from keras_seqgen.data import line_images, speech_features
@@ -219,3 +220,13 @@ def test_channels_become_their_mean_and_what_is_too_long_is_said(monkeypatch):
 def test_frames_of_unknown_kinds_belong_to_no_system():
     with pytest.raises(ValueError, match="must be of a line's picture"):
         input_of(FrameUnit("smell", ("a",), np.zeros(1), np.ones(1)))
+
+
+def test_a_recording_that_is_too_long_does_not_make_the_others_longer():
+    """Rows are padded to the longest: one of many minutes would take the memory for as much of each of the others."""
+    form = LINES["speech"]
+    wav = [sound(1), wav_file(np.zeros(61 * form.rate), form.rate), sound(2, 0.4)]
+    frames, count, _, error = input_of(unit(form)).read(tf.constant(wav))
+    assert error.numpy().tolist() == [b"", b"`wav` must last at most 60 s", b""]
+    alone, own, *_ = input_of(unit(form)).read(tf.constant(wav[:1]))
+    assert frames.shape[1] == alone.shape[1] == own[0] == count[0]

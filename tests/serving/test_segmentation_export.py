@@ -175,7 +175,7 @@ def test_a_saved_model_labels_files_and_arrays(exported, model):
     assert probabilities.shape == (24, 32, 3)
     with pytest.raises(UserError, match="JPEG or PNG"):
         saved.segment(b"text")
-    with pytest.raises(UserError, match="cannot be decoded"):
+    with pytest.raises(UserError, match=r"cannot be decoded: (?!Graph)"):
         saved.segment(encoded(picture)[:100])
 
 

@@ -138,6 +138,16 @@ def test_chunks_make_up_the_line(saved):
         np.testing.assert_array_equal(np.concatenate(parts[row]), whole["strokes"][row, : whole["length"][row]])
 
 
+def test_what_is_no_state_fails_its_row_alone(saved):
+    size = saved.signatures["step"].structured_input_signature[1]["state"].shape[1]
+    state = np.zeros((2, size), np.float32)
+    state[1, -1] = np.nan
+    asked = {"text": ["abc", "abc"], "bias": [1.0, 1.0], "seed": [[1, 1], [1, 1]], "points": [5, 5]}
+    got = ask(saved, "step", **asked, state=state)
+    assert got["error"].tolist() == [b"", b"`state` must be finite"]
+    assert got["length"].tolist() == [5, 0]
+
+
 def test_score_of_bad_rows_is_nan(saved):
     strokes = np.stack([PRIMER] * 4)
     got = ask(saved, "score", strokes=strokes, length=[4, 4, 5, 0], text=["be", "bX", "be", "be"])

@@ -209,3 +209,18 @@ def test_mistakes_come_as_user_errors(saved):
         saved.sample("X")
     with pytest.raises(UserError, match="must be a positive number"):
         saved.stream(temperature=0)
+
+
+@pytest.mark.parametrize("kind", ["saved", "words"])
+def test_what_is_no_state_fails_its_row_alone(kind, request):
+    model = request.getfixturevalue(kind)
+    wrong = [1e9, -1.0, len(model.vocabulary) + 1.0, np.nan, np.inf]
+    state = np.zeros((len(wrong) + 1, model.beginning(1).shape[1]), np.float32)
+    state[1:, 0] = wrong
+    state[-1, [0, -1]] = 0, np.inf  # in a cell
+    rows = inputs(len(state), max_tokens=[9] * len(state))
+    got = ask(model, "step", **rows, state=state)
+    assert got["text"][0] == ask(model, "generate", **inputs(1, max_tokens=[9]))["text"][0]
+    assert got["error"].tolist() == [b"", *[b"`state` must be what `step` returned, or zeros"] * len(wrong)]
+    assert got["length"].tolist() == [9] + [0] * len(wrong)
+    assert np.isfinite(got["state"]).all()

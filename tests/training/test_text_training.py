@@ -15,9 +15,15 @@ from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
 from keras_seqgen.models.language import with_batch_size
 from keras_seqgen.recipes import find_recipe, override
-from keras_seqgen.training.callbacks import out_of_patience, read_log
+from keras_seqgen.training.callbacks import NonFiniteLossError, out_of_patience, read_log
 from keras_seqgen.training.fit import cooled, train
-from keras_seqgen.training.text_evaluation import RATES, evaluate_dynamically, evaluate_text, plain_copy
+from keras_seqgen.training.text_evaluation import (
+    RATES,
+    evaluate_dynamically,
+    evaluate_text,
+    plain_copy,
+    text_numbers,
+)
 
 SMALL = ["units=12", "batch_size=3", "length=8", "steps_per_epoch=6", "updates=0", "learning_rate=0.01"]
 
@@ -133,6 +139,20 @@ def test_dynamic_evaluation_helps_where_the_text_is_another_and_leaves_the_model
     assert len(tried) == len(RATES) or [*tried.values()][-1] > min(tried.values())
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_rate_at_which_the_loss_is_not_finite_is_one_too_high(whole, tiny_text, monkeypatch):
+    model, run = whole
+    monkeypatch.setattr("keras_seqgen.training.text_evaluation.RATES", (1e-4, 1e-3, 1e38))
+    numbers = evaluate_dynamically(model, small(), tiny_text, "test", run)
+    assert (numbers["rate"], [*numbers["valid_bits_per_token"]]) == (1e-3, ["0.0001", "0.001"])
+    with pytest.raises(NonFiniteLossError, match=r"1e\+38: take a smaller --rate"):
+        evaluate_dynamically(model, small(), tiny_text, "test", run, rate=1e38)
+
+
+def test_a_perplexity_that_no_float_holds_is_none(tiny_text):
+    assert text_numbers(709.0, tiny_text, "test")["perplexity"] == pytest.approx(math.exp(709))
+    assert text_numbers(1e30, tiny_text, "test")["perplexity"] is None
 
 
 def test_the_rate_is_not_chosen_on_what_is_measured(whole, tiny_text):

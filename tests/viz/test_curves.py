@@ -32,6 +32,8 @@ def test_mistakes_are_named(tmp_path, log):
         save_curves(tmp_path / "curve.txt", {"": log}, ["loss"])
     with pytest.raises(UserError, match="cannot be read"):
         save_curves(tmp_path / "curve.png", {"": tmp_path / "none.csv"}, ["loss"])
+    with pytest.raises(UserError, match="cannot be written"):
+        save_curves(log / "curve.png", {"": log}, ["loss"])
     (tmp_path / "empty.csv").write_text("epoch,loss\n")
     with pytest.raises(UserError, match="no rows"):
         read_log(tmp_path / "empty.csv")

@@ -143,3 +143,14 @@ def test_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match="cannot be written"):
         save_ink(tmp_path / "line.svg", [[1, 1, 1]])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "line.svg"]
+
+
+def test_several_lines_need_no_texts(tmp_path):
+    inks = [embedded_line(number, style="demo").strokes for number in range(2)]
+    save_ink(tmp_path / "lines.svg", inks)
+    svg = ElementTree.parse(tmp_path / "lines.svg")
+    assert len(svg.findall(".//{http://www.w3.org/2000/svg}path")) == 2
+    save_ink(tmp_path / "lines.json", inks[:1])
+    assert [line["text"] for line in json.loads((tmp_path / "lines.json").read_text())["lines"]] == [""]
+    with pytest.raises(UserError, match="2 inks, 1 texts"):
+        save_ink(tmp_path / "lines.svg", inks, "one text")
