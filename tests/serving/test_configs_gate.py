@@ -15,7 +15,7 @@ def export(tmp_path, monkeypatch):
     run, to = tmp_path / "run", tmp_path / "saved_models" / "toy"
     run.mkdir()
     (run / "best.keras").touch()
-    (run / "log.csv").write_text("epoch,val_loss,val_errors\n1,3.0,0.4\n2,2.5,nan\n3,2.75,0.1\n")
+    (run / "log.csv").write_text("step,epoch,val_loss,val_errors\n5,1,3.0,0.4\n10,2,2.5,nan\n15,3,2.75,0.1\n")
     recipe = SimpleNamespace(monitor="val_loss", system="toy", goal="none")
 
     def export_run(run, recipe, to, card):
@@ -42,7 +42,7 @@ def test_the_gate_says_why_and_pushes_nothing(export, tmp_path, capsys):
         assert export(require) == 1
         said = capsys.readouterr().err
         assert said.count("\n") == 1
-        assert f"does not meet --require '{require}': epoch 2, val_loss 2.5, val_errors nan" in said
+        assert f"does not meet --require '{require}': step 10, epoch 2, val_loss 2.5, val_errors nan" in said
     assert not (tmp_path / "saved_models").exists()
 
 
