@@ -3,7 +3,7 @@
 python -m benchmarks.language [--rounds N]
 
 Every rival embeds 1000 wide, runs one layer of 1000 cells and a full softmax, carries its state from batch to batch and
-takes the same optimiser: one update of the sizes of `char-ptb` (but for the embedding) and of `word-ptb`. The Keras
+takes the same optimiser: updates of 64 rows of 100 characters, and of 20 rows of 50 words. The Keras
 model is compiled as `compile` does when it is not told otherwise, and without XLA too. PyTorch is no dependency of the
 project: `pip install torch` first, or its rows are left out.
 """

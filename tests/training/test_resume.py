@@ -12,7 +12,7 @@ from keras_seqgen.recipes import find_recipe, override, save_recipe
 from keras_seqgen.training.callbacks import BestModel, Validation, ends_of_epochs, read_log, save_aside
 from keras_seqgen.training.fit import train
 
-SMALL = ["units=4", "batch_size=3", "length=8", "steps_per_epoch=3", "updates=0", "learning_rate=0.01"]
+SMALL = ["units=4", "batch_size=3", "length=8", "steps_per_epoch=3", "updates=0", "learning_rate=0.01", "average=0.0"]
 
 
 def small(*settings):

@@ -25,7 +25,7 @@ from keras_seqgen.training.text_evaluation import (
     text_numbers,
 )
 
-SMALL = ["units=12", "batch_size=3", "length=8", "steps_per_epoch=6", "updates=0", "learning_rate=0.01"]
+SMALL = ["units=12", "batch_size=3", "length=8", "steps_per_epoch=6", "updates=0", "learning_rate=0.01", "average=0.0"]
 
 
 def small(*settings):
