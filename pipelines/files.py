@@ -48,6 +48,12 @@ def file_at(path: str) -> FileMetadata | None:
     return next((file for file in match(_loose(path)) if file.path == path), None)
 
 
+def files_named(path: str) -> list[FileMetadata]:
+    """The file of this very path, else those that it matches as a pattern."""
+    exact = file_at(path)
+    return [exact] if exact else match(path)
+
+
 def place(path: str) -> str:
     """The same for all spellings of a path: mine, mine/, ./mine."""
     return path if "://" in path else os.path.abspath(path)

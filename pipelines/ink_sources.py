@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.data import iam_ondb
@@ -19,7 +18,7 @@ from keras_seqgen.data.ink_records import BadRecord, RawLine
 from keras_seqgen.data.quickdraw import read_quickdraw
 from keras_seqgen.data.strokes import Trace, offsets_to_points
 from keras_seqgen.errors import UserError
-from pipelines.files import file_at, files_below, match, read_bytes
+from pipelines.files import files_below, files_named, read_bytes
 
 STRETCH = 8 << 20  # bytes of a long ndjson file that are one unit of work
 LINE = 16 << 20  # bytes; a longer line of ndjson is a dead letter
@@ -89,7 +88,7 @@ def list_files(root: str, kind: str) -> Iterator[Source]:
     found = files_below(root)
     inside = [file for file in found if file.path.lower().endswith(ENDINGS[kind])]
     base = root.rstrip("/\\") if found else ""
-    for file in inside or ([] if found else _named(root)):
+    for file in inside or ([] if found else files_named(root)):
         name = file.path[len(base) :].lstrip("/\\") if base else FileSystems.split(file.path)[1]
         name = name.replace("\\", "/")
         if kind == "quickdraw" and not name.lower().endswith(".gz"):
@@ -97,12 +96,6 @@ def list_files(root: str, kind: str) -> Iterator[Source]:
                 yield Source(f"{name}:{start:012d}", (file.path,), start, start + STRETCH)
         else:
             yield Source(name, (file.path,))
-
-
-def _named(path: str) -> list[FileMetadata]:
-    """The file of this name, else those that it matches as a pattern."""
-    exact = file_at(path)
-    return [exact] if exact else match(path)
 
 
 def read_file(source: Source, limit: int, kind: str) -> Iterator[RawLine | BadRecord]:

@@ -19,7 +19,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.errors import UserError
-from pipelines.files import file_at, files_below, match, place
+from pipelines.files import file_at, files_below, files_named, place
 
 BLOCK = 4 << 20  # bytes read at a time
 LIMIT = 1 << 20  # how far the end of a line is looked for
@@ -102,8 +102,7 @@ def list_documents(inputs: list[str], split: str = "", first: int = 0) -> list[D
     listed: set[str] = set()
     for root in inputs:
         below = files_below(root)
-        exact = file_at(root)
-        found = below or ([exact] if exact else match(root))
+        found = below or files_named(root)
         base = root.rstrip("/\\") if below else ""
         named = {}
         for file in found:
