@@ -238,19 +238,16 @@ class Patience(keras.callbacks.Callback):
         self.log, self.recipe = log, recipe
 
     def on_epoch_end(self, epoch, logs=None):
-        if out_of_patience(ends_of_epochs(read_log(self.log), self.recipe), self.recipe):
+        if out_of_patience(read_log(self.log), self.recipe):
             self.model.stop_training = True
-
-
-def ends_of_epochs(log, recipe):
-    """The rows of a log without those of stops in the middle of an epoch, which an uninterrupted run does not have."""
-    return [row for row in log if int(row["step"]) % recipe.steps_per_epoch == 0]
 
 
 def out_of_patience(log, recipe):
     """Whether the last `recipe.patience` validations of a log were all worse than the best before them.
 
-    The log is the only memory of it, so that a resumed run stops where it would have stopped.
+    The log is the only memory of it, so that a resumed run stops where it would have stopped. The rows of stops in the
+    middle of an epoch do not count: an uninterrupted run does not have them.
     """
-    values = [float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)]
+    ends = (row for row in log if int(row["step"]) % recipe.steps_per_epoch == 0)
+    values = [float(row[recipe.monitor]) for row in ends if row.get(recipe.monitor)]
     return 0 < recipe.patience <= len(values) - 1 - values.index(min(values)) if values else False

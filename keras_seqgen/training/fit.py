@@ -21,7 +21,6 @@ from keras_seqgen.training.callbacks import (
     StopOnNonFiniteLoss,
     TrainingLog,
     Validation,
-    ends_of_epochs,
     out_of_patience,
     read_log,
 )
@@ -74,7 +73,7 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         model = _load_or_build(recipe, data, run, start_from)
         step = int(model.optimizer.iterations)
         log = read_log(run / "log.csv", step)
-        if (steps is not None and step >= steps) or out_of_patience(ends_of_epochs(log, recipe), recipe):
+        if (steps is not None and step >= steps) or out_of_patience(log, recipe):
             return model
         # A run resumed in the middle of an epoch finishes that one first, so that validations keep their places.
         done = step % recipe.steps_per_epoch

@@ -9,7 +9,7 @@ import pytest
 from keras_seqgen.commands.training import recipe_of_run
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes import find_recipe, override, save_recipe
-from keras_seqgen.training.callbacks import BestModel, Validation, ends_of_epochs, read_log, save_aside
+from keras_seqgen.training.callbacks import BestModel, Validation, read_log, save_aside
 from keras_seqgen.training.fit import train
 
 SMALL = ["units=4", "batch_size=3", "length=8", "steps_per_epoch=3", "updates=0", "learning_rate=0.01", "average=0.0"]
@@ -47,7 +47,6 @@ def test_stops_within_an_epoch_take_nothing_from_the_patience(tiny_text, tmp_pat
     train(recipe, tiny_text, tmp_path, progress=False)
     log = read_log(tmp_path / "log.csv")
     assert [row["step"] for row in log] == ["1", "2", "3", "6"]
-    assert [row["step"] for row in ends_of_epochs(log, recipe)] == ["3", "6"]
     assert step_of(tmp_path) == 6  # the end of a run is in its resume point too
 
 

@@ -89,7 +89,8 @@ def test_a_run_of_known_length_cools_down_and_ends(tiny_text, tmp_path):
 )
 def test_patience(values, patience, ends):
     recipe = small(f"patience={patience}")
-    assert out_of_patience([{recipe.monitor: str(value)} for value in values], recipe) is ends
+    log = [{"step": str(n * recipe.steps_per_epoch), recipe.monitor: str(value)} for n, value in enumerate(values, 1)]
+    assert out_of_patience(log, recipe) is ends
 
 
 def test_a_run_without_patience_left_ends_and_does_not_begin_again(tiny_text, tmp_path):
