@@ -3,7 +3,7 @@
 Arabic: words cut out of printed lines, and some rendered from their transcriptions. Latin: rendered words, and some cut
 out of printed lines. Garbage: either script upside down or mirrored, noise, figures. All pieces are brought to one
 size; the line that they stand on is blurred, worn and specked as a whole. The books, faces and words of one split are
-in no other.
+in no other. As those of training are few, its texts are bent, too: wider, narrower, leaning, heavier or lighter.
 
 A network may not learn the source in place of the script: both scripts come printed and rendered. What remains: printed
 Latin is rare (a sample of UW3), rendered Arabic has the faces of one family, and scanned Arabic brings vowel marks and

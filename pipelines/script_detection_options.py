@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 Books are folders or .zip archives of lines, as `text-lines` reads them; a book belongs to one split alone.
 Beam's own options (--runner, --temp_location, ...) may follow. The runner is FnApiRunner (local) unless one is given.
 """
-_LINES_HELP = "lines to splice for train, valid and test (default: 6000 500 800)"
+_LINES_HELP = "lines to splice for train, valid and test (default: 12000 500 800)"
 _TEXT_HELP = "a text in UTF-8 whose words rendered Latin shows (default: the language reference that Python brings)"
 _RENDERED_HELP = "share of the Arabic pieces that is rendered from the books' transcriptions (default: 0.3)"
 _PRINTED_HELP = "share of the Latin pieces that is printed, where there are printed lines (default: 0.3)"
@@ -41,7 +41,7 @@ def add_arguments(parser) -> None:
             help_text = f"{script} books, or other folders and archives of lines, for {split}"
             add(f"--{split}-{script.lower()}", nargs="+", default=[], metavar="PATH", help=help_text)
     add("--output", metavar="FOLDER", help="where to write; earlier results there are replaced")
-    add("--lines", nargs=3, type=int, default=[6000, 500, 800], metavar=("TRAIN", "VALID", "TEST"), help=_LINES_HELP)
+    add("--lines", nargs=3, type=int, default=[12000, 500, 800], metavar=("TRAIN", "VALID", "TEST"), help=_LINES_HELP)
     add("--latin-text", default="", metavar="FILE", help=_TEXT_HELP)
     add("--rendered-arabic", type=float, default=0.3, metavar="SHARE", help=_RENDERED_HELP)
     add("--printed-latin", type=float, default=0.3, metavar="SHARE", help=_PRINTED_HELP)

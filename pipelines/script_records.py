@@ -15,6 +15,7 @@ from keras_seqgen.data.script_pieces import (
     ROWS,
     SHORTEST,
     Piece,
+    bent,
     figure,
     flip,
     noise,
@@ -30,6 +31,7 @@ from pipelines.splits import stable_hash
 MOST_PIECES = 6
 _TRIES = 20  # lines that are drawn, one after another, until one is long enough
 _SIZES = 24, 64  # of rendered text, pixels of the em
+_BENT = 0.6  # of the texts of training: their faces and printed lines are few
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class PieceDrawer:
                 source, line = "print", self._printed(printed)
             else:
                 source, line = "render", self._rendered(label, printed)
+            if self._split == "train" and rng.random() < _BENT:
+                line = bent(line, rng)
             piece = text_piece(label, source, line, rng, shortest)
             if piece.darkness.shape[1] >= 0.8 * shortest * ROWS:
                 return piece

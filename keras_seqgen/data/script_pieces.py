@@ -36,6 +36,38 @@ def normalised(grey: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(line_frames(grey, LineForm(ROWS)).T)
 
 
+def bent(darkness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Text as another face or another press would have it: letters of other widths, leaning, heavier or lighter.
+
+        ink(y, x) = darkness(y, u(x) + s (y - middle)),   u' = exp(a + b z(x))
+        then blurred, and as dark as b > c of the blur b
+
+    Args:
+        darkness: (h, w), 0..1.
+        rng: draws the mean stretch a (0.7 to 1.4 times as wide), the smooth noise z, the lean s (-0.15 to 0.35 columns
+            a row), the width of the blur and c.
+
+    Returns:
+        float32 (h, w'), 0..1.
+    """
+    h, w = darkness.shape
+    if not w:
+        return darkness
+    width = max(round(w * np.exp(rng.uniform(-0.35, 0.35))), 2)
+    z = gaussian_filter(rng.normal(size=(1, width)), rng.uniform(6, 30), axis=1)[0]
+    steps = np.exp(rng.uniform(0, 0.35) * z / max(z.std(), 1e-6))
+    columns = (np.cumsum(steps) - steps / 2) * (w / steps.sum()) - 0.5
+    lean = rng.uniform(-0.15, 0.35)
+    rows = np.arange(h)[:, None]
+    x = np.clip(columns + lean * (rows - (h - 1) / 2), 0, w - 1)
+    left = np.minimum(x.astype(int), max(w - 2, 0))
+    part = x - left
+    moved = (1 - part) * darkness[rows, left] + part * darkness[rows, np.minimum(left + 1, w - 1)]
+    size = rng.uniform(0.5, 1.3)
+    blurred = gaussian_filter(gaussian_filter(moved, size, axis=0), size, axis=1)
+    return np.clip((blurred - rng.uniform(0.2, 0.55)) / 0.3 + 0.5, 0, 1).astype(np.float32)
+
+
 def cut_words(darkness: np.ndarray, rng: np.random.Generator, shortest: float = SHORTEST) -> np.ndarray:
     """A stretch of a line from one space to another, without the paper at its ends.
 

@@ -25,6 +25,7 @@ from keras_seqgen.data.script_pieces import (
     ROWS,
     SHORTEST,
     Piece,
+    bent,
     cut_words,
     figure,
     flip,
@@ -138,7 +139,34 @@ def test_words_are_cut_at_spaces(line):
             assert not ink[x + w : x + w + 4].any(), "and one ends here"
 
 
+def _lean(darkness):
+    """Columns a row by which the lower half has to move to lie under the upper one as well as it can."""
+    upper, lower = darkness[8:24].sum(axis=0), darkness[24:40].sum(axis=0)
+    return np.arange(-12, 13)[np.argmax([(upper * np.roll(lower, shift)).sum() for shift in range(-12, 13)])] / 16
+
+
+def test_bent_words_are_wider_narrower_heavier_and_leaning(line):
+    several = [bent(line, rng(seed)) for seed in range(60)]
+    np.testing.assert_array_equal(several[7], bent(line, rng(7)))
+    widths = np.array([darkness.shape[1] for darkness in several]) / line.shape[1]
+    assert 0.7 < widths.min() < 0.8
+    assert 1.25 < widths.max() < 1.43
+    weights = np.array([darkness.mean() for darkness in several]) / line.mean()
+    assert 0.4 < weights.min() < 0.8
+    assert 1.3 < weights.max() < 2.5
+    assert all(darkness.dtype == np.float32 and 0 <= darkness.min() < darkness.max() <= 1 for darkness in several)
+
+
+def test_bars_lean_by_what_is_drawn():
+    bars = np.zeros((ROWS, 200), np.float32)
+    bars[4:-4, 20:180:40] = bars[4:-4, 21:181:40] = bars[4:-4, 22:182:40] = 1
+    leans = [_lean(bent(bars, rng(seed))) for seed in range(60)]
+    assert 0.25 < max(leans) < 0.45, "as italics"
+    assert -0.25 < min(leans) < -0.05, "and a little backwards"
+
+
 def test_pieces_without_ink_are_empty():
+    assert bent(np.zeros((ROWS, 0), np.float32), rng()).shape == (ROWS, 0)
     assert cut_words(np.zeros((ROWS, 50), np.float32), rng()).shape == (ROWS, 0)
     assert trimmed(np.zeros((ROWS, 0), np.float32)).shape == (ROWS, 0)
 
