@@ -108,14 +108,15 @@ def _documents(options) -> tuple[list[Document], TextSplit]:
             raise UserError("--train, --valid and --test name the splits: leave --input and --split out")
         documents: list[Document] = []
         for split, paths in named.items():
-            documents += list_documents(paths, split, first=len(documents))
+            documents += list_documents(paths, split, len(documents), options.output)
         splits: dict[str, str] = {}
         for document in documents:
             if splits.setdefault(place(document.path), document.split) != document.split:
                 raise UserError(f"{document.path} is named for two splits: a file belongs to one")
         return documents, TextSplit("name")
     rule = _split(options.split) if options.split else TextSplit("order" if options.input else "hash")
-    return (list_documents(options.input) if options.input else list_standard_library()), rule
+    own = list_documents(options.input, output=options.output) if options.input else list_standard_library()
+    return own, rule
 
 
 def _split(words: list[str]) -> TextSplit:

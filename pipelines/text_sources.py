@@ -9,6 +9,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import os
 import sysconfig
 import zipfile
 from collections.abc import Callable, Iterator
@@ -91,9 +92,12 @@ class Piece:
     stop: int
 
 
-def list_documents(inputs: list[str], split: str = "", first: int = 0) -> list[Document]:
+def list_documents(inputs: list[str], split: str = "", first: int = 0, output: str = "") -> list[Document]:
     """The files of the inputs: folders (all below them but what is hidden), files and patterns, each in order of name.
     A file that several of them name is listed once.
+
+    Args:
+        output: a folder whose files are no documents where it lies in a folder that is read.
 
     Raises:
         UserError: where an input is not there, or a folder is empty.
@@ -104,11 +108,14 @@ def list_documents(inputs: list[str], split: str = "", first: int = 0) -> list[D
         below = files_below(root)
         found = below or files_named(root)
         base = root.rstrip("/\\") if below else ""
+        inside = bool(base and output) and place(output).startswith(place(base) + os.sep)
+        written = place(output).rstrip("/\\") + os.sep if inside else None
         named = {}
         for file in found:
             name = file.path[len(base) :] if base else FileSystems.split(file.path)[1]
             name = name.replace("\\", "/").lstrip("/")
-            if not (base and any(part.startswith(".") for part in name.split("/"))):
+            hidden = base and any(part.startswith(".") for part in name.split("/"))
+            if not hidden and not (written and place(file.path).startswith(written)):
                 named[name] = file.path
         if not named:
             raise UserError(f"no file was found at {root}")

@@ -41,7 +41,7 @@ class ScriptRecipe:
     stride: int = 2
     units: int = 64
     depth: int = 2
-    cell: str = "lstm"
+    cell: str = "peephole_lstm"
     dropout: float = 0.2
     noise: float = 0.1
     masks: int = 0
@@ -52,8 +52,8 @@ class ScriptRecipe:
     momentum: float = 0.0
     weight_decay: float = 0.0
     clip_norm: float = 10.0
-    updates: int = 6_000
-    average: float = 0.99
+    updates: int = 8_000
+    average: float = 0.998
     batch_size: int = 32
     steps_per_epoch: int = 300
     patience: int = 0

@@ -274,6 +274,17 @@ def test_a_pattern_and_a_second_run(corpus, tmp_path):
     assert names == {"train-00000-of-00001.tfrecord", "notes.txt", "schema.pbtxt", "stats.json", "vocabulary.json"}
 
 
+def test_an_output_within_the_input_is_not_read_the_next_time(corpus, tmp_path):
+    root, _ = corpus
+    inside = ["--input", root, "--output", root / "prepared"]
+    assert prepare(*inside) == 0
+    first = contents(root / "prepared")
+    assert prepare(*inside) == 0
+    assert contents(root / "prepared") == first
+    assert prepare("--input", root, "--output", root) == 0, "the folder itself, and one above it, are no part of it"
+    assert prepare("--input", root / "a", "--output", root) == 0
+
+
 def test_schema(corpus, tmp_path):
     assert prepare("--input", corpus[0], "--output", tmp_path / "out") == 0
     schema = text_format.Parse((tmp_path / "out/schema.pbtxt").read_text(), schema_pb2.Schema())
