@@ -39,13 +39,13 @@ def normalised(grey: np.ndarray) -> np.ndarray:
 def bent(darkness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Text as another face or another press would have it: letters of other widths, leaning, heavier or lighter.
 
-        ink(y, x) = darkness(y, u(x) + s (y - middle)),   u' = exp(a + b z(x))
-        then blurred, and as dark as b > c of the blur b
+        moved(y, x) = darkness(y, u(x) + s (y - middle)),   u' ~ exp(b z(x)),   u from 0 to w as x from 0 to w'
+        bent = min(max((G[moved] - c) / 0.3 + 1 / 2, 0), 1),   G a Gaussian blur
 
     Args:
         darkness: (h, w), 0..1.
-        rng: draws the mean stretch a (0.7 to 1.4 times as wide), the smooth noise z, the lean s (-0.15 to 0.35 columns
-            a row), the width of the blur and c.
+        rng: draws w' (0.7 to 1.4 w), the smooth noise z and b (0 to 0.35), the lean s (-0.15 to 0.35 columns a row),
+            the width of G (0.5 to 1.3) and c (0.2 to 0.55).
 
     Returns:
         float32 (h, w'), 0..1.
