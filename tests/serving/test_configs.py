@@ -93,7 +93,7 @@ def test_the_files_parse_as_their_protos(protos, tmp_path, made):
             parameters = root / model.name / str(number) / BATCHING_PARAMETERS
             joined = all(may_be_joined(signature) for signature in signatures_of(parameters.parent).values())
             assert parameters.exists() is joined
-            files = model.name in ("segmentation", "speech", "text-lines")
+            files = model.name in ("script-detection", "segmentation", "speech", "text-lines")
             assert joined is not files, "a broken file would fail other requests"
             if not joined:
                 continue
