@@ -99,7 +99,9 @@ def test_every_line_goes_out_with_a_class_for_each_frame(prepared):
         for segment, name in zip(segments, names, strict=True):
             assert segment.label in SOURCE_CLASSES[name]
             inked = (line.frames[segment.begin : segment.end].max(axis=1) > 0.3).mean()
-            assert inked > 0.3 or segment.label == GARBAGE, "some figures are a few hairlines"
+            assert inked > (0.2 if name in ("noise", "figure") else 0.3), (
+                "blots and hairlines leave more paper than text"
+            )
         classes |= set(labels.tolist())
         sources |= {(segment.label, name) for segment, name in zip(segments, names, strict=True)}
     assert classes == {0, 1, 2, 3}
