@@ -33,7 +33,7 @@ _HASH_HELP = "folders: split by a hash, in per cent (default: by the folders' na
 _LIST_HELP = "folders: lists that name the groups (--split-by) or recordings of the split {}, one per line"
 _STRIDE_HELP = "networks may shorten sound by this factor: a text that then has no room is a dead letter (default: 2)"
 _STRINGS_HELP = "fsdd: how many strings (default: 6000 500 500)"
-_SNR_HELP = "synthesis: ratio of speech to noise in dB, drawn evenly (default: 5 40)"
+_SNR_HELP = "synthesis: ratio of speech to noise in dB, drawn evenly (default: 20 45)"
 
 
 def add_arguments(parser) -> None:
@@ -53,9 +53,9 @@ def add_arguments(parser) -> None:
     add("--figures", action="store_true", help="fsdd: the text of a string is 314, not three one four")
     add("--leave-out", default="", metavar="SPEAKER", help="fsdd: heard in the test alone")
     add("--no-synthesis", action="store_true", help="fsdd: training strings as they were recorded")
-    add("--speed", type=float, default=0.15, help="synthesis: faster or slower by up to this part (default: 0.15)")
+    add("--speed", type=float, default=0.2, help="synthesis: faster or slower by up to this part (default: 0.2)")
     add("--gain", type=float, default=6.0, help="synthesis: louder or softer by up to so many dB (default: 6)")
-    add("--snr", nargs=2, type=float, default=[5.0, 40.0], metavar=("LOW", "HIGH"), help=_SNR_HELP)
+    add("--snr", nargs=2, type=float, default=[20.0, 45.0], metavar=("LOW", "HIGH"), help=_SNR_HELP)
     for split in SPLITS:
         add(f"--{split}-files", nargs="+", default=[], metavar="LIST", help=_LIST_HELP.format(split))
     add("--hash-split", nargs=3, type=int, metavar=("TRAIN", "VALID", "TEST"), help=_HASH_HELP)

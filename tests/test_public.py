@@ -20,6 +20,7 @@ CASES = {
     "GaussianFilter": (lambda: layers.GaussianFilter(9.0, 0.5), PICTURE),
     "GradientClip": (lambda: layers.GradientClip(1.0), [SEQUENCE]),
     "LengthMask": (layers.LengthMask, [SEQUENCE, ()]),
+    "MeanSubtraction": (layers.MeanSubtraction, [SEQUENCE]),
     "OneHot": (lambda: layers.OneHot(6), [(T,)]),
     "PeepholeLSTM": (lambda: layers.PeepholeLSTM(4, return_sequences=True, gradient_clip=1.0), [SEQUENCE]),
     "PeepholeLSTMCell": (lambda: keras.layers.RNN(layers.PeepholeLSTMCell(4, gradient_clip=1.0)), [SEQUENCE]),

@@ -16,13 +16,13 @@ _QUIET = 0.010  # seconds over which the level of the room is measured
 class Synthesis:
     """What is drawn, evenly, for each sound.
 
-    speed: played faster or slower by up to this part; 0.15 is 0.85 to 1.15 times. gain: louder or softer by up to so
+    speed: played faster or slower by up to this part; 0.2 is 0.8 to 1.2 times. gain: louder or softer by up to so
     many dB. snr: the least and the greatest ratio of speech to noise, in dB; None for no noise.
     """
 
-    speed: float = 0.15
+    speed: float = 0.2
     gain: float = 6.0
-    snr: tuple[float, float] | None = (5.0, 40.0)
+    snr: tuple[float, float] | None = (20.0, 45.0)
 
     def __post_init__(self):
         if not 0 <= self.speed < 0.9 or self.gain < 0 or (self.snr and not self.snr[0] <= self.snr[1]):
@@ -117,7 +117,7 @@ def synthesise(samples: np.ndarray, synthesis: Synthesis, seed: int) -> np.ndarr
         seed: not negative.
 
     Returns:
-        float32 (M,), N / 1.15 <= M <= N / 0.85 with a `speed` of 0.15.
+        float32 (M,), N / 1.2 <= M <= N / 0.8 with a `speed` of 0.2.
 
     Example:
 

@@ -6,6 +6,7 @@ from keras_seqgen.layers.crf_rnn import CRFRNN
 from keras_seqgen.layers.gaussian_filter import GaussianFilter
 from keras_seqgen.layers.gradient_clip import GradientClip, clip_gradient
 from keras_seqgen.layers.lengths import LengthMask, sequence_lengths
+from keras_seqgen.layers.mean_subtraction import MeanSubtraction
 from keras_seqgen.layers.one_hot import OneHot
 from keras_seqgen.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from keras_seqgen.layers.scheduled_sampling import ScheduledSampling
@@ -23,6 +24,7 @@ __all__ = [
     "GaussianFilter",
     "GradientClip",
     "LengthMask",
+    "MeanSubtraction",
     "OneHot",
     "PeepholeLSTM",
     "PeepholeLSTMCell",

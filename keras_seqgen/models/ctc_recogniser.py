@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_seqgen.layers.lengths import LengthMask
+from keras_seqgen.layers.mean_subtraction import MeanSubtraction
 from keras_seqgen.layers.peephole_lstm import PeepholeLSTM
 from keras_seqgen.layers.time_convolution import TimeConvolution
 
@@ -28,11 +29,12 @@ def ctc_recogniser(
     activation="relu",
     merge="concat",
     dropout=0.0,
+    centred=False,
     **cell_options,
 ):
     """A bidirectional network over sequences of frames, for `losses.CTCLoss`.
 
-        x = frames, masked by their length
+        x = frames, masked by their length       less their own mean, where `centred`
         x = convolution_n(x)                     each may shorten the sequence, and its mask
         x = [forward_n(x), backward_n(x)]        N layers
         logits = output(hidden(x))
@@ -52,6 +54,7 @@ def ctc_recogniser(
         activation: of convolutions and dense layers: `layers.clipped_relu.clipped_relu` for Deep Speech.
         merge: how the directions become one: "concat" (Graves) or "sum" (Deep Speech).
         dropout: of what enters each recurrent layer and the output.
+        centred: whether each sequence's mean is taken off its frames (`layers.mean_subtraction`).
         cell_options: of every recurrent layer, such as `gradient_clip=1.0` or `activation=clipped_relu`.
 
     Returns:
@@ -74,6 +77,7 @@ def ctc_recogniser(
     frames = keras.Input((None, features), name="frames")
     length = keras.Input((), dtype="int32", name="length")
     x = LengthMask(name="masked")([frames, length])
+    x = MeanSubtraction(name="centred")(x) if centred else x
 
     for n, (filters, size, stride) in enumerate(convolutions, start=1):
         image = not isinstance(size, int)

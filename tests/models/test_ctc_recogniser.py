@@ -27,6 +27,7 @@ KINDS = {
         "hidden": [6],
     },
     "image": {"convolutions": [(3, (3, 3), (1, 2)), (4, (3, 3), (2, 2)), (5, 3, 1)]},
+    "centred": {"centred": True, "convolutions": [(6, 3, 2)]},
     "image alone": {"convolutions": [(3, (3, 3), (2, 2))]},
 }
 

@@ -118,6 +118,16 @@ def test_speech_is_read_as_deep_speech_reads(tmp_path):
     assert again.get_layer("hidden_1").activation(np.float32(30.0)) == 20
 
 
+def test_the_colour_of_a_microphone_changes_nothing_in_speech(tmp_path):
+    model = find_recipe("speech-digits").build(write_prepared(tmp_path, train=4, kind="log-mel-8000"))
+    rng = np.random.default_rng(0)
+    width = model.input["frames"].shape[-1]
+    frames, colour = rng.normal(size=(2, 9, width)).astype("float32"), rng.normal(size=width).astype("float32")
+    plain, coloured = (model({"frames": x, "length": np.array([9, 5])}) for x in (frames, frames + colour))
+    np.testing.assert_allclose(plain[0], coloured[0], atol=1e-4)
+    np.testing.assert_allclose(plain[1, :3], coloured[1, :3], atol=1e-4)
+
+
 def test_an_unknown_activation_is_refused(data):
     with pytest.raises(UserError, match="must be relu or clipped_relu"):
         dataclasses.replace(small(), activation="sine").build(data)
