@@ -11,7 +11,8 @@ class MeanSubtraction(keras.layers.Layer):
         y[b, t] = x[b, t] - sum_s m[b, s] x[b, s] / sum_s m[b, s]        where m[b, t], else 0
 
     m is the mask: padding neither counts nor changes. What is added to all frames of a sequence goes: in logarithms of
-    power, a microphone, the room and the level, which are factors in each band.
+    power, a microphone, the room and the level, which are factors in each band. The mean is taken in float32 at the
+    least: a bfloat16 cannot count beyond 256 frames.
 
     Args:
         kwargs: of `keras.layers.Layer`.
@@ -32,11 +33,10 @@ class MeanSubtraction(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, x, mask=None):
-        if mask is None:
-            return x - ops.mean(x, axis=1, keepdims=True)
-        counts = ops.cast(mask, x.dtype)[:, :, None]
-        mean = ops.sum(counts * x, axis=1, keepdims=True) / ops.maximum(ops.sum(counts, axis=1, keepdims=True), 1)
-        return counts * (x - mean)
+        wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+        counts = ops.ones_like(wide[:, :, :1]) if mask is None else ops.cast(mask, wide.dtype)[:, :, None]
+        mean = ops.sum(counts * wide, axis=1, keepdims=True) / ops.maximum(ops.sum(counts, axis=1, keepdims=True), 1)
+        return ops.cast(counts * (wide - mean), x.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

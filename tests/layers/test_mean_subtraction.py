@@ -31,6 +31,16 @@ def test_what_is_added_to_every_frame_changes_nothing():
     np.testing.assert_allclose(MeanSubtraction()(masked), MeanSubtraction()(coloured), atol=1e-5)
 
 
+def test_a_long_sequence_has_its_mean_in_half_precision_too():
+    x = np.random.default_rng(5).normal(-8, 0.5, size=(1, 1000, 2)).astype("float32")
+    lengths = np.array([900])
+    layer = MeanSubtraction(dtype="mixed_bfloat16")
+    for y, n in ((layer(x), 1000), (layer(LengthMask()([x, lengths])), 900)):
+        assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+        mean = keras.ops.convert_to_numpy(keras.ops.cast(y, "float32"))[0, :n].mean(axis=0)
+        np.testing.assert_allclose(mean, 0, atol=2e-3)
+
+
 def test_a_layer_of_the_house(tmp_path):
     keras.utils.set_random_seed(0)
     check_layer(MeanSubtraction(), np.random.default_rng(4).normal(size=(2, 5, 3)).astype("float32"), tmp_path)
