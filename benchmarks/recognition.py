@@ -9,8 +9,9 @@ python -m benchmarks.recognition speech --input fsdd --set updates=4000 --only d
   of the training transcriptions (and of --corpus), on IAM-OnDB's testset_f.
 - print: unseen lines of the training books and a book that is not trained on, --unseen, with and without the
   normaliser. The input is a folder of one .zip archive for each book.
-- speech: FSDD's strings by the best path and with a lexicon of ten words; then, for each speaker, a network that never
-  heard him, whose training strings are synthetic or as recorded, and by how much synthesis cuts the error.
+- speech: FSDD's strings by the best path and with a lexicon of ten words; then, for each speaker, networks that never
+  heard him: trained on strings as recorded and nothing else (-bare), with the recipe's noise and masks on their frames
+  (-plain), and on synthetic sound besides; and by how much these cut the error.
 
 What is done is not done again: a folder that is prepared, a run with all its updates, a measurement that is not older
 than what it measured. Stopped at any time, the same command goes on. --measure tells of the finished runs alone.
@@ -30,6 +31,7 @@ from keras_seqgen.commands.systems import register_classes
 from keras_seqgen.recipes import load_recipe
 from keras_seqgen.training.callbacks import read_log
 
+SYNTHESIS = {"-plain": "noise and masks on frames", "": "noise and masks on frames, and synthetic sound"}
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -37,7 +39,8 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 class Row:
     """A run: its recipe, the folder that it learns from, those whose test splits it reads, and what helps it there.
 
-    `folders` are names below --prepared -> what `keras-seqgen prepare` is given for them.
+    `folders` are names below --prepared -> what `keras-seqgen prepare` is given for them. `settings` of the recipe come
+    before --set.
     """
 
     recipe: str
@@ -46,6 +49,7 @@ class Row:
     folders: dict[str, list[str]]
     corpus: list[str] | None = None
     words: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 def ink_rows(arguments):
@@ -90,28 +94,27 @@ def speech_rows(arguments):
         raise SystemExit(f"{arguments.input} must hold digit_speaker_take.wav of several speakers")
     rows = {"digits": Row("speech-digits", "digits", ("digits",), {"digits": base}, words=DIGITS)}
     for speaker in speakers:
-        for run, flags in ((f"digits-no-{speaker}", []), (f"digits-no-{speaker}-plain", ["--no-synthesis"])):
-            prepare = [*base, "--leave-out", speaker, *flags]
-            rows[run] = Row("speech-digits", run, (run,), {run: prepare}, words=DIGITS)
+        run = f"digits-no-{speaker}"
+        prepare = [*base, "--leave-out", speaker]
+        plain = {f"{run}-plain": [*prepare, "--no-synthesis"]}
+        rows[run] = Row("speech-digits", run, (run,), {run: prepare}, words=DIGITS)
+        rows[f"{run}-plain"] = Row("speech-digits", *plain, tuple(plain), plain, words=DIGITS)
+        rows[f"{run}-bare"] = dataclasses.replace(rows[f"{run}-plain"], settings=("noise=0", "masks=0"))
     return rows
 
 
 def cut_by_synthesis(rows):
-    """Errors of the speakers that a network never heard, and the part of them that synthesis takes away."""
-    pairs = {
-        name: (rates["cer"], rows[f"{name}-plain"]["cer"]) for name, rates in rows.items() if f"{name}-plain" in rows
-    }
-    if not pairs:
-        return {}
-    with_it, without = (statistics.mean(rates) for rates in zip(*pairs.values(), strict=True))
-    cuts = [1 - a / b for a, b in pairs.values() if b]
-    return {
-        "speakers": len(pairs),
-        "cer, synthetic strings": with_it,
-        "cer, strings as recorded": without,
-        "cut of the mean": 1 - with_it / without if without else 0.0,
-        "mean of the cuts": statistics.mean(cuts) if cuts else 0.0,
-    }
+    """Mean errors over the speakers that a network never heard, and the part of them that each kind of synthesis takes
+    away, where it was measured with and without."""
+    found = {}
+    names = [name.removesuffix("-bare") for name in rows if name.endswith("-bare")]
+    for ending, kind in SYNTHESIS.items():
+        pairs = [(rows[name + ending]["cer"], rows[f"{name}-bare"]["cer"]) for name in names if name + ending in rows]
+        if pairs:
+            with_it, without = (statistics.mean(rates) for rates in zip(*pairs, strict=True))
+            cut = 1 - with_it / without if without else 0.0
+            found[kind] = {"speakers": len(pairs), "cer": with_it, "cer, strings as recorded": without, "cut": cut}
+    return found
 
 
 def command(*words):
@@ -137,8 +140,8 @@ def finish(row, run, arguments):
             command("prepare", *prepare, "--output", arguments.prepared / name)
     data = arguments.prepared / row.learns
     if updates_left(run):
-        settings = ["--set", *arguments.set] if arguments.set else []
-        command("train", row.recipe, "--data", data, "--run", run, *settings)
+        settings = [*row.settings, *arguments.set]
+        command("train", row.recipe, "--data", data, "--run", run, *(["--set", *settings] if settings else []))
     if row.corpus is not None and older(run / "language.json", run / "best.keras"):
         corpus = ["--corpus", *row.corpus] if row.corpus else []
         command("tune", "--run", run, "--data", data, *corpus)
