@@ -14,7 +14,8 @@ python -m benchmarks.recognition speech --input fsdd --set updates=4000 --only d
   (-plain), and on synthetic sound besides; and by how much these cut the error.
 
 What is done is not done again: a folder that is prepared, a run with all its updates, a measurement that is not older
-than what it measured. Stopped at any time, the same command goes on. --measure tells of the finished runs alone.
+than what it measured. Stopped at any time, the same command goes on; another --set or --corpus needs another --runs.
+--measure tells of the finished runs alone.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from keras_seqgen.commands.recognition import evaluate_run
 from keras_seqgen.commands.systems import register_classes
-from keras_seqgen.recipes import load_recipe
+from keras_seqgen.recipes import find_recipe, load_recipe, override
 from keras_seqgen.training.callbacks import read_log
 
 SYNTHESIS = {"-plain": "noise and masks on frames", "": "noise and masks on frames, and synthetic sound"}
@@ -55,12 +56,12 @@ class Row:
 def ink_rows(arguments):
     """Run -> `Row`."""
     base = ["ink-recognition", "--input", str(arguments.input)]
-    folders = {"ink": [*base, "--features", "raw"], "ink-preprocessed": base}
+    folders = {"ink-raw": [*base, "--features", "raw"], "ink": base}
     recipes = {
-        "ink-recognition-paper-raw": "ink",
-        "ink-recognition-paper": "ink-preprocessed",
-        "ink-recognition-raw": "ink",
-        "ink-recognition": "ink-preprocessed",
+        "ink-recognition-paper-raw": "ink-raw",
+        "ink-recognition-paper": "ink",
+        "ink-recognition-raw": "ink-raw",
+        "ink-recognition": "ink",
     }
     return {
         recipe: Row(recipe, name, (name,), {name: folders[name]}, corpus=arguments.corpus)
@@ -133,6 +134,22 @@ def updates_left(run):
     return not log or float(log[-1]["step"]) < recipe.updates
 
 
+def check_begun(row, run, arguments):
+    """End where a run was begun with other settings or texts than those that are asked for."""
+    settings, corpus = [*row.settings, *arguments.set], list(row.corpus or [])
+    if (run / "recipe.json").exists():
+        _, begun = load_recipe(run)
+        asked = override(find_recipe(row.recipe), settings)
+        fields = dataclasses.asdict(dataclasses.replace(asked, goal=begun.goal))
+        others = [name for name, value in fields.items() if getattr(begun, name) != value]
+        if others:
+            raise SystemExit(
+                f"{run} was begun with another {', '.join(others)}: name another --runs, or --set the same"
+            )
+    if (run / "corpus.json").exists() and json.loads((run / "corpus.json").read_text(encoding="utf-8")) != corpus:
+        raise SystemExit(f"the language models of {run} are of another --corpus: name another --runs")
+
+
 def finish(row, run, arguments):
     """Prepare, train and tune what is not yet."""
     for name, prepare in row.folders.items():
@@ -145,6 +162,7 @@ def finish(row, run, arguments):
     if row.corpus is not None and older(run / "language.json", run / "best.keras"):
         corpus = ["--corpus", *row.corpus] if row.corpus else []
         command("tune", "--run", run, "--data", data, *corpus)
+        (run / "corpus.json").write_text(json.dumps(row.corpus) + "\n", encoding="utf-8")
 
 
 def older(path, than):
@@ -192,6 +210,8 @@ def main():
         if not any(fnmatch.fnmatch(name, pattern) for pattern in arguments.only):
             continue
         run = arguments.runs / name
+        if arguments.set or not arguments.measure:
+            check_begun(row, run, arguments)
         if not arguments.measure:
             finish(row, run, arguments)
         elif updates_left(run):

@@ -82,16 +82,16 @@ def report(stats: dict, output: str) -> int:
         print(f"  {count} dead letters: {reason}", file=sys.stderr)
     for split, numbers in stats["splits"].items():
         print(f"{split}: {numbers['lines']} lines, {numbers['frames']} frames", file=sys.stderr)
-    if "train" not in stats["splits"]:
-        print(f"no line is left to train on; the reasons are in {output}/dead_letters-*.jsonl", file=sys.stderr)
-    return int("train" not in stats["splits"])
+    if not counts["out"]:
+        print(f"no line is left; the reasons are in {output}/dead_letters-*.jsonl", file=sys.stderr)
+    return int(not counts["out"])
 
 
 def main(argv: list[str] | None = None) -> int:
     """`python -m pipelines ink-recognition`.
 
     Returns:
-        0; 1 where no line is left to train on; 2 after a user's mistake, named in one line on standard error.
+        0; 1 where no line is left; 2 after a user's mistake, named in one line on standard error.
     """
 
     def prepare(own, options):

@@ -23,7 +23,7 @@ from keras_seqgen.data.ink_records import BadRecord
 from keras_seqgen.data.recognition_schema import LabelledFrames, frames_needed, to_example
 from keras_seqgen.errors import UserError
 from pipelines.files import Replacing, emptied, read_bytes, write_record, write_text
-from pipelines.recognition_summary import MergeSummaries, SplitSummary, Summary
+from pipelines.recognition_summary import MergeSummaries, Summary
 from pipelines.splits import SPLITS, stable_hash
 
 LOG = logging.getLogger(__name__)
@@ -115,16 +115,8 @@ def _letter(source: str, bad: BadRecord) -> bytes:
 
 
 def write_summary(summary: Summary, preparation: FramePreparation) -> None:
-    """Writes `stats.json`, `vocabulary.json` and `schema.pbtxt`.
-
-    The unit is that of the training split; without one, as where a folder is for tests alone, that of all lines.
-    """
+    """Writes `stats.json`, `vocabulary.json` and `schema.pbtxt`."""
     stats = summary.to_stats(preparation.features)
-    if "train" not in summary.splits:
-        everything = SplitSummary()
-        for split in summary.splits.values():
-            everything.merge(split)
-        stats["features"] |= everything.unit()
     if preparation.pooled:
         stats["features"] |= pooled(stats["features"]["mean"], stats["features"]["std"])
     output = preparation.output

@@ -104,13 +104,21 @@ class Summary:
 
     def to_stats(self, features: dict[str, Any]) -> dict[str, Any]:
         """The content of `stats.json`; `features` is what the recogniser's inputs are, their unit is added to it."""
-        train = self.splits.get("train", SplitSummary())
         return {
-            "features": features | train.unit(),
+            "features": features | self._told().unit(),
             "records": self.records,
             "dead_letters": dict(sorted(self.dead.items())),
             "splits": {name: _split_stats(split) for name, split in sorted(self.splits.items())},
         }
+
+    def _told(self) -> SplitSummary:
+        """What the unit is of: the training split; without one, as where a folder is for tests alone, all lines."""
+        if "train" in self.splits:
+            return self.splits["train"]
+        everything = SplitSummary()
+        for split in self.splits.values():
+            everything.merge(split)
+        return everything
 
     def to_schema(self, features: dict[str, Any]) -> schema_pb2.Schema:
         """The schema of the records (TensorFlow Metadata): their features, the alphabet, the training lines' ranges."""

@@ -68,8 +68,8 @@ def list_lines(root: str, split_by: str) -> Iterator[LineSource]:
             found = files_below(root)
             members = {file.path[len(base) :].lstrip("/\\").replace("\\", "/"): file.path for file in found}
             lines = list(_lines(members, lambda name: read_bytes(members[name], _MAX_LIST)))
-    except Exception as error:  # a broken archive, or a list that is no text: there are many ways
-        fault = ["unreadable archive" if in_archive else f"unreadable {LIST}", f"{type(error).__name__}: {error}"[:500]]
+    except Exception as error:  # there are many ways
+        fault = ["unreadable archive" if in_archive else "unreadable folder", f"{type(error).__name__}: {error}"[:500]]
         yield LineSource(book, book, root, group=book, fault=fault)
         return
     for name, picture, text_file, text, fault in sorted(lines):
@@ -98,7 +98,12 @@ def _lines(members, read) -> Iterator[tuple[str, str, str, str, list[str]]]:
     used = set()
     for listing in sorted(name for name in members if PurePosixPath(name).name == LIST):
         folder = listing.removesuffix(LIST)
-        for number, row in enumerate(filter(None, read(listing).decode("utf-8-sig").split("\n")), start=1):
+        try:
+            rows = read(listing).decode("utf-8-sig").split("\n")
+        except Exception as error:  # a broken member, or no text: the other lists are read
+            yield listing, "", "", "", [f"unreadable {LIST}", f"{listing}: {type(error).__name__}: {error}"[:500]]
+            continue
+        for number, row in enumerate(filter(None, rows), start=1):
             file, tab, text = row.rstrip("\r").partition("\t")
             stem = _cut(folder + file)[0]
             fault = [] if tab else ["no text", f"row {number} of {listing} has no tab"]

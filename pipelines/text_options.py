@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_seqgen.data.vocabulary import KINDS, Vocabulary
+from keras_seqgen.data.vocabulary import END, KINDS, Vocabulary
 from keras_seqgen.errors import UserError
 from pipelines.files import place, read_bytes
 from pipelines.splits import SPLITS
@@ -13,7 +13,7 @@ from pipelines.text_splits import TextSplit
 
 EXAMPLES = """examples:
   the source files of the running Python's standard library, by characters
-    python -m pipelines text --output prepared/python
+    python -m pipelines text
   any text, by characters, the first 90 per cent for training
     python -m pipelines text --input shakespeare.txt --output prepared/shakespeare --split order 90 5 5
   Penn Treebank by words, as published: 10,000 words with <unk>, N and <eos>; each line ends with <eos>
@@ -36,6 +36,7 @@ Beam's own options (--runner, --direct_num_workers, ...) may follow. The runner 
 given. Files ending in .gz, .xz, .bz2 and .zip (of one file) are unpacked on the way. Hidden files in folders are left
 out. An order split cuts where a line ends, but bytes anywhere.
 """
+LIBRARY = "prepared/python"  # where the standard library goes, which is read where nothing is named
 _SPLIT_HELP = "order or hash, and three percentages (default: order 90 5 5; the standard library: hash 90 5 5)"
 _FORMAT_HELP = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
 
@@ -46,14 +47,18 @@ def add_arguments(parser) -> None:
     add("--input", nargs="+", default=[], metavar="PATH", help="folders, files or patterns to read")
     for split in SPLITS:
         add(f"--{split}", nargs="+", default=[], metavar="PATH", help=f"in place of --input: what is {split}")
-    add("--output", metavar="FOLDER", help="where to write; earlier results there are replaced")
+    add("--output", metavar="FOLDER", help=f"where to write; earlier results are replaced (no input: {LIBRARY})")
     add("--tokens", choices=KINDS, help="what a token is (default: character)")
     add("--bytes", action="store_true", help="the same as --tokens byte: nothing is decoded and nothing left out")
     add("--format", default="text", choices=list(FORMATS), help=_FORMAT_HELP + " (default: text)")
     add("--normalize", default="none", choices=("NFC", "NFKC", "none"), help="Unicode form (default: none)")
     add("--no-eos", action="store_true", help="the end of a line is no token (among characters: it is a space)")
     add("--min-count", type=int, default=1, help="a token rarer than this in train becomes <unk> (default: 1)")
-    add("--vocabulary", metavar="FILE", help="a model's vocabulary.json to use; it sets --tokens and --normalize")
+    add(
+        "--vocabulary",
+        metavar="FILE",
+        help="a model's vocabulary.json to use; it sets --tokens, --normalize and --no-eos",
+    )
     add("--split", nargs="+", default=[], metavar="WORD", help=_SPLIT_HELP)
     add("--shards", type=int, default=8, help="files per split at most, and the most in parallel (default: 8)")
 
@@ -65,7 +70,9 @@ def plan(options: argparse.Namespace) -> tuple[list[Document], TextPreparation]:
         UserError: where an option is wrong or a file that it names is missing.
     """
     if not options.output:
-        raise UserError("--output is missing")
+        if options.input or any(getattr(options, split) for split in SPLITS):
+            raise UserError("--output FOLDER is missing: where to write")
+        options.output = LIBRARY
     for name in ("shards", "min_count"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} must be positive. Received: {getattr(options, name)}")
@@ -91,7 +98,13 @@ def _form(options, vocabulary: Vocabulary | None) -> Form:
         raise UserError("bytes are taken as they are: --format, --normalize and --no-eos are for characters and words")
     if kind == "byte" and options.min_count > 1:
         raise UserError("--min-count is for characters and words: the vocabulary of bytes has every byte that occurs")
-    return Form(kind, options.format, normalization, ends=not options.no_eos)
+    if vocabulary and options.min_count > 1:
+        raise UserError(f"--min-count makes a vocabulary; that of {options.vocabulary} is made")
+    if vocabulary and options.normalize not in ("none", normalization):
+        raise UserError(f"{options.vocabulary} is of the form {normalization or 'none'}: leave --normalize out")
+    end = END if kind == "word" else "\n"
+    ends = not options.no_eos and (vocabulary is None or kind == "byte" or end in vocabulary.ids)
+    return Form(kind, options.format, normalization, ends=ends)
 
 
 def _vocabulary(path: str) -> Vocabulary:

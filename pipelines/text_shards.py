@@ -130,7 +130,8 @@ class WriteTextShard(beam.DoFn):
                 for block in read_text(piece, form):
                     ids, unknown = encoder(block)
                     records.add(ids)
-                    summary.add_block(piece.split, block, len(ids), unknown)
+                    said = encoder.encoded(block) if unknown else block
+                    summary.add_block(piece.split, said, len(ids), unknown)
                     self.tokens_out.inc(len(ids))
                     if block.dead:
                         name = f"dead_letters-{shard.split}-{shard.stem}.jsonl"

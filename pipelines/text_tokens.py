@@ -1,7 +1,7 @@
 """Text -> tokens: counting them, making a vocabulary of the counts, and encoding."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 
 import apache_beam as beam
@@ -101,3 +101,14 @@ class Encoder:
         if unknown:
             ids = np.where(missing, np.int32(self.unknown), ids) if self.unknown else ids[~missing]
         return ids, unknown
+
+    def encoded(self, block: Block) -> Block:
+        """The block with the text that its ids stand for: where there is no `<unk>`, without what is not known."""
+        if self.unknown:
+            return block
+        if isinstance(block.text, bytes):
+            return replace(block, text=bytes(byte for byte in block.text if chr(byte) in self.ids))
+        if self.form.kind == "character":
+            return replace(block, text="".join(filter(self.ids.__contains__, block.text)))
+        lines = (filter(self.ids.__contains__, line.split()) for line in block.text.split("\n"))
+        return replace(block, text="\n".join(map(" ".join, lines)))

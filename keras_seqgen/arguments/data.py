@@ -47,7 +47,7 @@ curves runs/iam runs/small --column val_nats_per_sequence -o curves.png
 lines prepared/iam --split valid --count 8 -o lines.svg
 pictures prepared/camvid runs/fcn runs/crf-rnn --split test --count 3 -o pictures.png
 guesses --run runs/corpus --text page.txt -o guesses.png
-cells --run runs/corpus --text module.py --property string line_position -o cells.png
+cells --run runs/corpus --text module.py --property python-string line-position -o cells.png
 activations --run runs/corpus --text module.py --cell c1.80 -o activations.png
 """,
     )

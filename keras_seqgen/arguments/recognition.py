@@ -25,9 +25,10 @@ seven.wav --model saved_models/speech --lexicon digits.txt
     add("file", nargs="+", metavar="FILE", help=_FILES)
     add("--model", metavar="FOLDER", help="an exported model (default: what saved_models/ holds for such files)")
     add("--language", metavar="RUN", help="read by a beam search with the language model that `tune` left there")
-    add("--language-model", default="both", choices=("character", "word", "both"), help="(default: both)")
+    kinds = ("character", "word", "both")
+    add("--language-model", choices=kinds, help="--language: which of the models there (default: both)")
     add("--lexicon", metavar="FILE", help="read with the words of a list alone (a word per line), by a beam search")
-    add("--beam", type=int, default=25, metavar="K", help="with these: how many readings are kept (default: 25)")
+    add("--beam", type=int, metavar="K", help="with these: how many readings are kept (default: 25)")
     add_json(command)
 
 

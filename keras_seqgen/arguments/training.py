@@ -58,7 +58,7 @@ handwriting --legibility --data prepared/iam --bias 0 1 --lines 500
     )
     command.add_argument("--dynamic", action="store_true", help="language models: learn from what was predicted")
     command.add_argument("--rate", type=float, metavar="R", help="--dynamic: learning rate (default: by validation)")
-    command.add_argument("--rows", type=int, default=1, metavar="N", help="--dynamic: rows to cut the split into")
+    command.add_argument("--rows", type=int, metavar="N", help="--dynamic: rows to cut the split into (default: 1)")
     legibility = command.add_argument_group("handwriting: can it be read?")
     add = legibility.add_argument
     add("--legibility", action="store_true", help="a recogniser reads lines of the split, and their texts as written")

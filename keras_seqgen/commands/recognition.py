@@ -1,5 +1,6 @@
 """`keras-seqgen recognise` and `tune`, and what `evaluate` and `export` do for recognisers of ink, print and speech."""
 
+import hashlib
 import json
 import sys
 from functools import partial
@@ -9,7 +10,7 @@ import numpy as np
 
 from keras_seqgen.commands.data import print_json
 from keras_seqgen.commands.quiet import import_tensorflow
-from keras_seqgen.commands.recognition_files import read_lexicon, read_lines, system_of_file
+from keras_seqgen.commands.recognition_files import at_rate, read_lexicon, read_lines, system_of_file
 from keras_seqgen.commands.sentences import read_sentences
 from keras_seqgen.commands.systems import RECOGNISERS, default_model, register_classes, system_of
 from keras_seqgen.data.vocabulary import Vocabulary
@@ -90,12 +91,15 @@ def read_split(run, recipe, data, split, vocabulary):
 
 
 def tune(arguments) -> int:
-    """Estimates a recogniser's language models and chooses their weights, for the lowest word error rate."""
+    """Estimates a recogniser's language models and chooses their weights, for the lowest word error rate.
+
+    What has been tried is kept in the run until it is done: a search that was stopped goes on.
+    """
     for name in ("character_order", "word_order", "lines", "beam"):
         if getattr(arguments, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} must be positive. Received: {getattr(arguments, name)}")
     import_tensorflow()
-    from keras_seqgen.decoding.tuning import tune_weights
+    from keras_seqgen.decoding.tuning import Tried, tune_weights
     from keras_seqgen.metrics.edit_distance import word_error_rate
 
     run = Path(arguments.folder)
@@ -113,6 +117,9 @@ def tune(arguments) -> int:
     taken = set(np.linspace(0, len(valid) - 1, min(arguments.lines, len(valid))).round().astype(int).tolist())
     pairs = [pair for n, pair in enumerate(read_split(run, recipe, arguments.data, "valid", vocabulary)) if n in taken]
     texts, logits = [text for text, _ in pairs], [row for _, row in pairs]
+    about = {"network": _digest((run / "best.keras").read_bytes()), "orders": orders, "beam": arguments.beam}
+    about |= {"texts": _digest(json.dumps([train, corpora, texts]).encode())}
+    tried = Tried(run / "tuning.json", about)
     language.tuned = {"lines": len(texts), "best_path_wer": word_error_rate(texts, _decode(vocabulary, logits))}
     for kind in KINDS:
         found = tune_weights(
@@ -123,12 +130,14 @@ def tune(arguments) -> int:
             alphas=(0.25, 0.5, 0.75, 1.0) if kind == "character" else (0.0, 0.25, 0.5, 1.0),
             betas=(0.0, 1.0, 2.0),
             refinements=1,
-            progress=partial(_tell, kind),
+            progress=partial(_tell, tried, kind),
+            known=tried.of(kind),
             beam=arguments.beam,
         )
         language.weights[kind] = (found.alpha, found.beta)
         language.tuned[f"{kind}_wer"] = found.error
     language.save(run)
+    tried.forget()
     report = {"run": str(run), "weights": language.weights, **language.tuned}
     if arguments.json:
         print_json(report)
@@ -145,7 +154,12 @@ def _weighted(language, kind, tokens, alpha, beta):
     return language.scorer(kind, tokens, (alpha, beta))
 
 
-def _tell(kind, alpha, beta, error):
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _tell(tried, kind, alpha, beta, error):
+    tried.add(kind, alpha, beta, error)
     print(f"{kind}: alpha {alpha:g} beta {beta:g}  WER {error:.4f}", file=sys.stderr)
 
 
@@ -167,9 +181,11 @@ def evaluate_model(folder, data, split) -> dict:
     from keras_seqgen.serving.recognition_load import SavedRecogniser
 
     model = SavedRecogniser(folder)
-    kind = FrameUnit.load(Path(data) / "stats.json").kind
-    if kind != model.features:
-        raise UserError(f"{data} holds {kind} features; {model.folder} reads {model.features} ones")
+    unit = FrameUnit.load(Path(data) / "stats.json")
+    width = model.signatures["recognise_frames"].structured_input_signature[1]["frames"].shape[-1]
+    if (unit.kind, len(unit.names)) != (model.features, width):
+        reads = f"{model.features} features, {width} in a frame"
+        raise UserError(f"{data} holds {unit.form}; {model.folder} reads {reads}: prepare the data anew")
     files = sorted(str(path) for path in Path(data).glob(f"{split}-*-of-*.tfrecord"))
     lines = [from_example(record) for record in tf.data.TFRecordDataset(files).as_numpy_iterator()]
     if not lines:
@@ -199,8 +215,13 @@ def export_run(run, recipe, to, card) -> Path:
 
 def recognise(arguments) -> int:
     """Prints what lines of ink or print, or utterances, say."""
-    if arguments.beam < 1:
-        raise UserError(f"--beam must be positive. Received: {arguments.beam}")
+    if arguments.language_model and not arguments.language:
+        raise UserError("--language-model needs --language RUN, where `tune` left the models")
+    if arguments.beam is not None and not (arguments.language or arguments.lexicon):
+        raise UserError("--beam needs --language or --lexicon: without them the best path is read")
+    beam = BEAM if arguments.beam is None else arguments.beam
+    if beam < 1:
+        raise UserError(f"--beam must be positive. Received: {beam}")
     system = system_of(arguments.model) if arguments.model else system_of_file(arguments.file[0])
     if system not in RECOGNISERS:
         raise UserError(f"{arguments.model} is a model for {system}, not for reading ink, print or speech")
@@ -213,15 +234,16 @@ def recognise(arguments) -> int:
     tokens = model.vocabulary.tokens
     scorers: list[BeamScorer] = [read_lexicon(arguments.lexicon, tokens)] if arguments.lexicon else []
     if language:
-        scorers.append(language.scorer(arguments.language_model, tokens))
+        scorers.append(language.scorer(arguments.language_model or "both", tokens))
     scorer = ScorerSum(scorers)
     report = []
     for name, line in lines:
         try:
+            given = at_rate(line, model.rate) if isinstance(line, bytes) and model.rate else line
             if not scorers:
-                read = model.recognise([line])[0]
+                read = model.recognise([given])[0]
             else:
-                read = ReadLine(*_by_beam(model.logits([line])[0], scorer, arguments.beam, model.vocabulary))
+                read = ReadLine(*_by_beam(model.logits([given])[0], scorer, beam, model.vocabulary))
         except UserError as error:
             raise UserError(f"{name}: {str(error).removeprefix('line 1: ')}") from error
         report.append({"line": name, **vars(read)})

@@ -1,6 +1,8 @@
 """The files that `keras-seqgen recognise` reads: lines of ink, pictures of lines, utterances, lists of words."""
 
+import io
 import json
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,17 @@ from keras_seqgen.commands.sentences import read_sentences
 from keras_seqgen.decoding.scorers import Lexicon
 from keras_seqgen.errors import UserError
 
-_PICTURES = (".png", ".jpg", ".jpeg")
-_READ = {"ink-recognition": "files of ink", "text-lines": "pictures, .png or .jpg", "speech": "sound, .wav"}
+_PICTURES = (".png", ".jpg", ".jpeg")  # as a model takes them
+_OTHER_PICTURES = (".tif", ".tiff", ".bmp", ".webp", ".ppm", ".gif")
+_READ = {"ink-recognition": "files of ink", "text-lines": "pictures such as .png or .jpg", "speech": "sound, .wav"}
 
 
 def system_of_file(path) -> str:
     """The system that reads such a file, by the ending of its name."""
     ending = Path(path).suffix.lower()
-    return "speech" if ending == ".wav" else "text-lines" if ending in _PICTURES else "ink-recognition"
+    if ending == ".wav":
+        return "speech"
+    return "text-lines" if ending in (*_PICTURES, *_OTHER_PICTURES) else "ink-recognition"
 
 
 def read_lines(system: str, path) -> list[tuple[str, np.ndarray | bytes]]:
@@ -32,9 +37,47 @@ def read_lines(system: str, path) -> list[tuple[str, np.ndarray | bytes]]:
     if system == "ink-recognition":
         return [*read_points(path)]
     try:
-        return [(Path(path).stem, Path(path).read_bytes())]
+        encoded = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if Path(path).suffix.lower() in _OTHER_PICTURES:
+        encoded = _as_png(path, encoded)
+    return [(Path(path).stem, encoded)]
+
+
+def _as_png(path, encoded: bytes) -> bytes:
+    """A picture in a format that no model reads, in one that each does."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(encoded)) as picture:
+            transparent = "A" in picture.getbands() or "transparency" in picture.info
+            picture.convert("RGBA" if transparent else "RGB").save(out, "PNG")
+    except Exception as error:  # Pillow raises what each of its formats raises
+        raise UserError(f"{path} is no picture that can be read: {error}") from error
+    return out.getvalue()
+
+
+def at_rate(encoded: bytes, rate: int) -> bytes:
+    """A WAV file of whole numbers -> one of 16-bit PCM, `rate` samples a second; one that is so already stays as it is.
+
+    Raises:
+        UserError: it is no such file, or it breaks off.
+    """
+    from keras_seqgen.data.speech_features import decode_wav
+    from keras_seqgen.data.speech_synthesis import resample
+
+    samples, own = decode_wav(encoded)
+    if own == rate and encoded[8:16] == b"WAVEfmt " and (encoded[20:22], encoded[34:36]) == (b"\1\0", b"\x10\0"):
+        return encoded
+    if own != rate:
+        samples = resample(samples, own / rate)
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((np.clip(samples, -1, 1 - 2**-15) * 2**15).round().astype("<i2").tobytes())
+    return out.getvalue()
 
 
 def read_points(path) -> list[tuple[str, np.ndarray]]:

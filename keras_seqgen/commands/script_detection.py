@@ -17,7 +17,7 @@ from keras_seqgen.data.script_classes import CLASSES, segments_of, text_to_label
 from keras_seqgen.errors import UserError
 from keras_seqgen.metrics.label_overlap import confusion
 from keras_seqgen.metrics.segments import SegmentCounts, accuracies
-from keras_seqgen.recipes.script_detection import unit_of
+from keras_seqgen.recipes.script_detection import check_unit, unit_of
 
 # Nats that a change of class may cost, and one to or from background.
 COSTS = tuple(itertools.product((0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)))
@@ -68,20 +68,30 @@ class Scores:
 
 
 def evaluate_run(run, recipe, data, split) -> dict:
-    """The numbers of a run's best weights; chooses on `valid` what a change of class costs, and keeps it in the run.
+    """The numbers of a run's best weights; chooses on `valid` what a change of class costs, if that was not done.
 
     Returns:
         A dict: `change_cost`, `background_cost`; with the path that they make `frame_accuracy`,
         `CLASS_accuracy`, `segment_precision`, `segment_recall`, `segment_f1` (`metrics.segments`), and the same with
         `unsmoothed_` before their names, each frame by itself; `CLASS_SOURCE_accuracy`, smoothed; `lines`, `segments`.
     """
+    check_unit(data, run)
     predict = predictor(run)
     lines = list(read_split(predict, recipe.time_stride, data, split))
-    validation = lines if split == "valid" else list(read_split(predict, recipe.time_stride, data, "valid"))
-    costs = choose_costs(validation)
-    named = dict(zip(("change_cost", "background_cost"), costs, strict=True))
-    (Path(run) / SMOOTHING).write_text(json.dumps(named) + "\n", encoding="utf-8")
-    return {**named, **report(lines, smoothed(lines, costs))}
+    named = _chosen(run)
+    if named is None or split == "valid":
+        validation = lines if split == "valid" else list(read_split(predict, recipe.time_stride, data, "valid"))
+        named = dict(zip(("change_cost", "background_cost"), choose_costs(validation), strict=True))
+        (Path(run) / SMOOTHING).write_text(json.dumps(named) + "\n", encoding="utf-8")
+    return {**named, **report(lines, smoothed(lines, named.values()))}
+
+
+def _chosen(run) -> dict | None:
+    """The costs that were chosen for a run's best weights, if they were."""
+    path, best = Path(run) / SMOOTHING, Path(run) / "best.keras"
+    if not path.exists() or path.stat().st_mtime < best.stat().st_mtime:
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def evaluate_model(folder, data, split) -> dict:
@@ -90,8 +100,11 @@ def evaluate_model(folder, data, split) -> dict:
     from keras_seqgen.serving.script_detection_load import SavedDetector
 
     model = SavedDetector(folder)
-    if (kind := unit_of(data).kind) != model.features:
-        raise UserError(f"{data} holds {kind} features; {folder} was trained on {model.features} ones")
+    unit = unit_of(data)
+    width = model.signatures["label_frames"].structured_input_signature[1]["frames"].shape[-1]
+    if (unit.kind, len(unit.names)) != (model.features, width):
+        reads = f"{model.features} features, {width} in a frame"
+        raise UserError(f"{data} holds {unit.form}; {folder} reads {reads}: prepare the data anew")
     paths = []
 
     def predict(frames, length):
@@ -111,13 +124,10 @@ def export_run(run, recipe, to, card) -> Path:
     """
     from keras_seqgen.serving.script_detection import export_detector
 
-    run = Path(run)
-    path, best = run / SMOOTHING, run / "best.keras"
-    if not path.exists() or path.stat().st_mtime < best.stat().st_mtime:
+    if (named := _chosen(run)) is None:
         raise UserError(
             f"`keras-seqgen evaluate --run {run}` must first choose on `valid` what a change of class costs"
         )
-    named = json.loads(path.read_text(encoding="utf-8"))
     return export_detector(model_of(run), unit_of(run), (named["change_cost"], named["background_cost"]), to, card)
 
 

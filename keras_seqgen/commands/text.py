@@ -1,5 +1,6 @@
 """`keras-seqgen sample` and `score`, and what `evaluate` and `export` do for language models."""
 
+import contextlib
 import math
 import os
 import re
@@ -14,7 +15,7 @@ from keras_seqgen.commands.data import print_json
 from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.commands.sentences import read_sentences
 from keras_seqgen.commands.systems import default_model, register_classes
-from keras_seqgen.data.vocabulary import Vocabulary
+from keras_seqgen.data.vocabulary import UNKNOWN, Vocabulary
 from keras_seqgen.errors import UserError
 
 _ROWS = 10  # into which an evaluation cuts a split, as `training.text_evaluation.evaluate_text` does
@@ -28,8 +29,16 @@ def sample(arguments) -> int:
     writer: Any = _load(arguments, "text_writer", "TextWriter")
     try:
         ids = writer.vocabulary.encode(arguments.prime, arguments.replace)
+    except UnicodeEncodeError as error:
+        raise UserError(f"--prime is no Unicode text: {error}") from error
     except UserError as error:
         raise UserError(f"--prime: {error}. --replace CHARACTER says what to read in its place") from error
+    unknown = sorted(set(writer.vocabulary.split(arguments.prime)) - writer.vocabulary.ids.keys())
+    if unknown and writer.vocabulary.kind != "word" and arguments.replace is None:
+        raise UserError(
+            f"--prime: the model does not know {' '.join(map(repr, unknown))}. --replace CHARACTER says what to read "
+            f"in its place, such as --replace '{UNKNOWN}'"
+        )
     primer = writer.vocabulary.decode(ids)
     options = {
         "temperature": arguments.temperature,
@@ -81,15 +90,26 @@ def score(arguments) -> int:
 
 def evaluate_run(run, recipe, data, split, dynamic=False, rate=None, rows=1) -> dict:
     """The numbers of a run's best weights, as they are or while they learn on; beside them an n-gram model's."""
-    from keras_seqgen.commands.ngram import folder_baseline
     from keras_seqgen.training.text_evaluation import evaluate_dynamically, evaluate_text
 
     model = _network(run)
     if dynamic:
-        numbers = evaluate_dynamically(model, recipe, data, split, run, rate=rate, rows=rows, verbose=2)
+        with contextlib.redirect_stdout(sys.stderr):  # Keras's progress
+            numbers = evaluate_dynamically(model, recipe, data, split, run, rate=rate, rows=rows, verbose=2)
     else:
         numbers = evaluate_text(model, recipe, data, split, run)
-    return {**numbers, **{f"n_gram_{name}": value for name, value in folder_baseline(data, split).items()}}
+    return {**numbers, **_baseline(data, split)}
+
+
+def _baseline(data, split) -> dict:
+    """The numbers of an n-gram model of the same training split, or nothing, and why, where there can be none."""
+    from keras_seqgen.commands.ngram import folder_baseline
+
+    try:
+        return {f"n_gram_{name}": value for name, value in folder_baseline(data, split).items()}
+    except UserError as error:  # the network's numbers took longer, and need no training split
+        print(f"no n-gram model beside the network: {error}", file=sys.stderr)
+        return {}
 
 
 def evaluate_model(folder, data, split) -> dict:
@@ -118,7 +138,7 @@ def evaluate_model(folder, data, split) -> dict:
         result = model.ask("step", prime=given, stop=tf.fill([_ROWS], ""), state=state, **wishes)
         state = result["state"]
         total, tokens = total - float(np.sum(result["log_prob"], dtype=np.float64)), tokens + int(_counts(weight).sum())
-    return text_numbers(total / tokens, data, split)
+    return {**text_numbers(total / tokens, data, split), **_baseline(data, split)}
 
 
 def export_run(run, recipe, to, card) -> Path:

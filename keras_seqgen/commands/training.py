@@ -90,6 +90,10 @@ def evaluate(arguments) -> int:
         return evaluate_legibility(arguments)
     if arguments.lexicon and (arguments.model or system not in RECOGNISERS):
         raise UserError("--lexicon is for a recogniser's --run; an exported model takes one in `recognise`")
+    if arguments.model and arguments.dynamic:
+        raise UserError("--dynamic is for a --run: an exported model does not learn")
+    if not arguments.dynamic and (arguments.rate, arguments.rows) != (None, None):
+        raise UserError("--rate and --rows are for --dynamic")
     if arguments.model:
         numbers = commands_of(system).evaluate_model(arguments.model, arguments.data, arguments.split)
     else:
@@ -120,9 +124,10 @@ def _evaluate_run(arguments) -> dict:
     if not best.exists():
         raise UserError(f"{arguments.folder} has no best.keras yet: train for at least one epoch")
     register_classes()
-    if arguments.rows < 1 or (arguments.rate is not None and not arguments.rate > 0):
-        raise UserError(f"--rows and --rate must be positive. Received: {arguments.rows} and {arguments.rate}")
-    options = {"dynamic": True, "rate": arguments.rate, "rows": arguments.rows} if arguments.dynamic else {}
+    rows = 1 if arguments.rows is None else arguments.rows
+    if rows < 1 or (arguments.rate is not None and not arguments.rate > 0):
+        raise UserError(f"--rows and --rate must be positive. Received: {rows} and {arguments.rate}")
+    options = {"dynamic": True, "rate": arguments.rate, "rows": rows} if arguments.dynamic else {}
     if options and recipe.system != "text":
         raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
     if arguments.lexicon:

@@ -47,6 +47,11 @@ class FrameUnit:
             )
         return unit
 
+    @property
+    def form(self) -> str:
+        """What the frames are, in words."""
+        return f"{self.kind} features, {len(self.names)} in a frame"
+
     def normalise(self, frames):
         """(..., D) -> mean 0, deviation 1."""
         return (frames - self.mean) / self.std
@@ -124,9 +129,7 @@ def recognition_batches(
     own = FrameUnit.load(folder / "stats.json")
     unit = unit or own
     if own.names != unit.names:
-        raise UserError(
-            f"{folder} has {own.kind} features, {len(own.names)} of them, not the {unit.kind} ones expected"
-        )
+        raise UserError(f"{folder} holds {own.form}, not {unit.form}: prepare the data anew")
     if distortion is not None and seed is None:
         raise UserError("a distortion is random: give a `seed`")
     if distortion is not None and distortion.moves and unit.kind != "raw":

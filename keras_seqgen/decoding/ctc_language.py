@@ -1,6 +1,7 @@
 """What a recogniser knows of its language: n-gram models over characters and words, and how much each counts."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +98,9 @@ class CTCLanguage:
             for model, name in zip(models, files[kind], strict=True):
                 write_arpa(model, Path(folder) / name)
         content = {"models": files, "shares": self.shares, "weights": self.weights, "tuned": self.tuned}
-        (Path(folder) / _FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        aside = Path(folder) / f"{_FILE}.aside"
+        aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(aside, Path(folder) / _FILE)
 
     @classmethod
     def load(cls, folder: str | Path) -> "CTCLanguage":

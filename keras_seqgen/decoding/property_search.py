@@ -79,7 +79,7 @@ def search_properties(model, ids, properties: Mapping[str, np.ndarray], limit: i
 
     Example:
 
-        >>> search = search_properties(model, vocabulary.encode(text), list(text), {"quotes": inside_quotes(text)})
+        >>> search = search_properties(model, vocabulary.encode(text), {"quotes": inside_quotes(text)})
         >>> search.trackers["quotes"].auc
         0.97...
     """

@@ -1,7 +1,10 @@
 """The weights of a language model in a beam search, chosen on validation data."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +32,7 @@ def tune_weights(
     betas: Sequence[float] = (-1.0, 0.0, 1.0, 2.0, 4.0),
     refinements: int = 2,
     progress: Callable[[float, float, float], None] | None = None,
+    known: Mapping[tuple[float, float], float] | None = None,
     **search,
 ) -> Weights:
     """Try a coarse grid of weights, then finer ones around the best.
@@ -45,6 +49,7 @@ def tune_weights(
         alphas: rising, none below 0. betas: rising. The first grid; the first steps are the median ones between them.
         refinements: how often the steps are halved.
         progress: called with alpha, beta and error after each decoding of the data.
+        known: {(alpha, beta): error} of an earlier search on the same data, which are not decoded again.
         search: `beam` and `min_token_log_prob` of `beam_search`.
 
     Returns:
@@ -63,7 +68,7 @@ def tune_weights(
         raise ValueError(
             f"`logits` and `texts` must be as many, and not none. Received: {len(logits)} inputs, {len(texts)} texts"
         )
-    tried: dict[tuple[float, float], float] = {}
+    tried = dict(known or {})
 
     def error(alpha, beta):
         if (alpha, beta) not in tried:
@@ -90,3 +95,44 @@ def tune_weights(
                 break
             point = new
     return Weights(point[0], point[1], error(*point), tried)
+
+
+class Tried:
+    """What searches for weights have tried, kept in a file, so that a stopped search goes on.
+
+    Args:
+        path: of the file. It is made by `add` and removed by `forget`.
+        about: plain values that say what the errors depend on; those of a file about something else do not count.
+
+    Example:
+
+        >>> tried = Tried("runs/ink/tuning.json", {"lines": 300, "beam": 25})
+        >>> tried.add("word", 0.5, 1.0, 0.21)
+        >>> Tried("runs/ink/tuning.json", {"lines": 300, "beam": 25}).of("word")
+        {(0.5, 1.0): 0.21}
+    """
+
+    def __init__(self, path: str | Path, about: Mapping[str, Any]):
+        self._path, self._about = Path(path), dict(about)
+        self._rows: list[list[Any]] = []  # kind, alpha, beta, error
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            if content["about"] == self._about:
+                self._rows = content["tried"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there is none, or it is broken: then all is tried anew
+
+    def of(self, kind: str) -> dict[tuple[float, float], float]:
+        """{(alpha, beta): error} of one kind of scorer."""
+        return {(alpha, beta): error for name, alpha, beta, error in self._rows if name == kind}
+
+    def add(self, kind: str, alpha: float, beta: float, error: float) -> None:
+        """Keep one more."""
+        self._rows.append([kind, alpha, beta, error])
+        aside = self._path.with_name(f"{self._path.name}.aside")
+        aside.write_text(json.dumps({"about": self._about, "tried": self._rows}) + "\n", encoding="utf-8")
+        os.replace(aside, self._path)
+
+    def forget(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)

@@ -139,9 +139,15 @@ class ScriptRecipe:
         from keras_seqgen.data.script_batches import script_batches
 
         home, unit = data if run is None else run, unit_of(data if run is None else run)
-        if unit_of(data).kind != unit.kind:
-            raise UserError(f"{data} holds {unit_of(data).kind} features; {home} was trained on {unit.kind} ones")
+        check_unit(data, home)
         return script_batches(data, split, 32, self.time_stride, unit=unit)
+
+
+def check_unit(data, home):
+    """Raise `UserError` unless the frames of a prepared folder are made as those that a run or a model has learnt."""
+    own, other = unit_of(home), unit_of(data)
+    if (own.kind, own.names) != (other.kind, other.names):
+        raise UserError(f"{data} holds {other.form}; {home} was trained on {own.form}: prepare the data anew")
 
 
 def unit_of(folder):

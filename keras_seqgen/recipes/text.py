@@ -95,6 +95,10 @@ class TextRecipe:
 
         if self.depth < 1:
             raise UserError(f"`depth` must be positive. Received: depth={self.depth}")
+        unused = () if self.embedding else ("dropout_tokens", "dropout_input")[: 1 + (self.cell == "peephole_lstm")]
+        for name in unused:
+            if getattr(self, name):
+                raise UserError(f"`{name}` is of an embedding, which one-hot tokens do not have: --set embedding=...")
         keras.utils.set_random_seed(self.seed)
         vocabulary = Vocabulary.load(Path(data) / "vocabulary.json")
         network: tuple[str, ...] = ("units", "depth", "cell", "embedding", "tied", "batch_size", "scheduled_sampling")
@@ -122,6 +126,8 @@ class TextRecipe:
             )
         if self.tied and self.weight_noise != "none":
             raise UserError("a tied output has no weight noise: --set tied=false, or weight_noise=none")
+        if self.dropout_recurrent and self.weight_noise != "none":
+            raise UserError("recurrent weights have noise or dropout: --set dropout_recurrent=0, or weight_noise=none")
         if self.weight_noise == "fixed":
             return lambda layer: WeightNoise(layer, self.noise_stddev, name=layer.name)
         if self.weight_noise == "adaptive":

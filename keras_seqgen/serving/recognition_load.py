@@ -36,7 +36,7 @@ class SavedRecogniser:
 
     Attributes:
         folder: the version's `Path`. system: what it reads: "ink-recognition", "text-lines" or "speech". vocabulary:
-        its characters. features: which it computes. signatures: the SavedModel's.
+        its characters. features: which it computes. rate: of speech, samples a second. signatures: the SavedModel's.
 
     Raises:
         UserError: there is no such model.
@@ -56,6 +56,7 @@ class SavedRecogniser:
             if self.system not in SYSTEMS:
                 raise UserError(f"{self.folder} is a model for {self.system}, not for reading ink, print or speech")
             self.features = description["features"]
+            self.rate = int(description["rate"]) if self.system == "speech" else None
         except (OSError, KeyError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
@@ -75,7 +76,8 @@ class SavedRecogniser:
             A `ReadLine` for each.
 
         Raises:
-            UserError: what the model's `error` says, with the number of the line; a file that breaks off.
+            UserError: what the model's `error` says, with the number of the line; points that are no rows of three; a
+                file that breaks off.
         """
         found = self._ask("recognise", lines)
         rows = zip(*(found[name] for name in ("text", "confidence", "characters", "begin", "probability")), strict=True)
@@ -104,7 +106,10 @@ class SavedRecogniser:
         name = SYSTEMS[self.system]
         if name != "points":
             return {name: tf.constant(lines, tf.string)}
-        lines = [np.asarray(line, np.float32).reshape(-1, 3) for line in lines]
+        lines = [np.asarray(line, np.float32) for line in lines]
+        for number, line in enumerate(lines, start=1):
+            if line.ndim != 2 or line.shape[1] != 3:
+                raise UserError(f"line {number}: points must be rows of x, y and pen, (N, 3). Received: {line.shape}")
         length = np.array([len(line) for line in lines], np.int32)
         longest = max(length, default=0)
         points = np.stack([np.pad(line, ((0, longest - len(line)), (0, 0))) for line in lines])

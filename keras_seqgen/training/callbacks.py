@@ -169,6 +169,31 @@ def compile_evaluator(model, loss, metrics):
     return model
 
 
+class CoolDown(keras.callbacks.Callback):
+    """The learning rate r_k of update k of a run of K updates: r for its first half, then in a line down to r / 100.
+
+        r_k = r min(1, max(2 (1 - k / K), 1 / 100))
+
+    Args:
+        rate: r.
+        updates: K.
+    """
+
+    def __init__(self, rate, updates):
+        super().__init__()
+        self.rate, self.updates = rate, updates
+
+    def rate_of(self, update):
+        """r_k of the update with the number k, from 0."""
+        return self.rate * min(1.0, max(2 * (1 - update / self.updates), 0.01))
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.optimizer.learning_rate = self.rate_of(int(self.model.optimizer.iterations))
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
 class Progress(keras.callbacks.Callback):
     """Report on standard error: update, loss per sequence, updates a second, time; and each epoch's validation numbers.
 

@@ -3,11 +3,10 @@
 import json
 import shutil
 import time
-from functools import partial
 from pathlib import Path
 
 import keras
-from keras.callbacks import LearningRateScheduler, SwapEMAWeights
+from keras.callbacks import SwapEMAWeights
 
 import keras_seqgen.losses
 import keras_seqgen.training.group_rates
@@ -15,6 +14,7 @@ import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported
 from keras_seqgen.errors import UserError
 from keras_seqgen.training.callbacks import (
     BestModel,
+    CoolDown,
     Patience,
     Progress,
     ResumePoint,
@@ -54,8 +54,8 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         The model.
 
     Raises:
-        UserError: `data` holds no prepared files, or those of another alphabet than the run's; `start_from` holds no
-            model of these sizes; a setting is out of range, or one with which a run cannot go on.
+        UserError: `data` holds no prepared files, or those of another alphabet or unit than the run's; `start_from`
+            holds no model of these sizes and this alphabet; a setting is out of range, or one that a run cannot take.
         NonFiniteLossError: the loss became NaN or infinite.
     """
     data, run = Path(data), Path(run)
@@ -92,18 +92,26 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
 
 
 def _copy_description(data, run):
-    """Copy the files that describe the data. A network's inputs and outputs keep their meaning: an alphabet is kept."""
-    for name in ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt"):
-        if not (data / name).exists():
-            continue
-        if (run / "last.keras").exists() and (run / name).exists() and name in ("vocabulary.json", "labels.json"):
-            try:
-                old, new = (json.loads((folder / name).read_text(encoding="utf-8")) for folder in (run, data))
-            except ValueError:  # a copy that was cut short
-                old = new = None
-            if old != new:
-                raise UserError(f"{data} has another {name} than the run {run}: train on it in another run")
+    """Copy the files that describe the data. A network's inputs and outputs keep their meaning: alphabet and unit."""
+    names = [
+        name for name in ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt") if (data / name).exists()
+    ]
+    if (run / "last.keras").exists():
+        for name in names:
+            if name != "schema.pbtxt" and (old := _meaning(run / name)) is not None and old != _meaning(data / name):
+                what = "other features" if name == "stats.json" else f"another {name}"
+                raise UserError(f"{data} has {what} than the run {run}: train on it in another run")
+    for name in names:
         shutil.copyfile(data / name, run / name)
+
+
+def _meaning(path):
+    """What a file says of a network's inputs or outputs; `None`: it is not there, or was cut short."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return {key: content.get(key) for key in ("features", "offsets")} if path.name == "stats.json" else content
 
 
 def _load_or_build(recipe, data, run, start_from):
@@ -121,14 +129,8 @@ def _load_or_build(recipe, data, run, start_from):
     except ValueError as error:  # a size that a layer refuses
         raise UserError(str(error)) from error
     if start_from is not None:
-        _start_from(recipe, Path(start_from) / "best.keras", model)
+        _start_from(recipe, Path(start_from) / "best.keras", model, run)
     return model
-
-
-def cooled(recipe, epoch, rate=None):
-    """The rate of an epoch: the recipe's own for half of its run, then in a line down to a hundredth of it."""
-    left = 1 - epoch * recipe.steps_per_epoch / recipe.updates
-    return recipe.learning_rate * min(1.0, max(2 * left, 0.01))
 
 
 def _callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, progress):
@@ -136,7 +138,7 @@ def _callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, prog
     values = [float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)]
     return [
         StopOnNonFiniteLoss(),
-        *([LearningRateScheduler(partial(cooled, recipe))] if recipe.updates else []),
+        *([CoolDown(recipe.learning_rate, recipe.updates)] if recipe.updates else []),
         ResumePoint(run / "last.keras", checkpoint_minutes, deadline, steps),
         *([SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
         Validation(recipe.evaluation_model, recipe.metrics(), recipe.evaluation_batches(data)),
@@ -147,10 +149,15 @@ def _callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, prog
     ]
 
 
-def _start_from(recipe, path, model):
+def _start_from(recipe, path, model, run):
     """Copy the weights of another run's model."""
     if not path.exists():
         raise UserError(f"{path.parent} has no best.keras to start from")
+    for name in ("vocabulary.json", "labels.json"):
+        if (old := _meaning(path.parent / name)) is not None and old != _meaning(run / name):
+            raise UserError(
+                f"{path.parent} has another {name} than {run}: give `prepare` its vocabulary or labels, or start anew"
+            )
     try:
         recipe.copy_weights(keras.models.load_model(path, compile=False), model)
     except (ValueError, IndexError) as error:

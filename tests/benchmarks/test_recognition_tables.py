@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from benchmarks import recognition
+from keras_seqgen.recipes import find_recipe, override, save_recipe
 
 
 @pytest.fixture
@@ -40,9 +41,10 @@ def asked(monkeypatch, settings):
             run = recognition.Path(words[words.index("--run") + 1])
             run.mkdir(parents=True)
             (run / "best.keras").write_text("")
-            (run / "log.csv").write_text("step,val_cer\n4,0.5\n7,0.4\n")
-            (run / "recipe.json").write_text(json.dumps({"recipe": words[0], "updates": 7}))
             settings[run.name] = words[words.index("--set") + 1 :] if "--set" in words else []
+            recipe = override(find_recipe(words[0]), settings[run.name])
+            save_recipe(recipe, words[0], run)
+            (run / "log.csv").write_text(f"step,val_cer\n4,0.5\n{recipe.updates},0.4\n")
         else:
             (recognition.Path(words[words.index("--run") + 1]) / "language.json").write_text("{}")
 
@@ -87,6 +89,9 @@ def test_what_is_done_is_not_done_again(fsdd, asked, settings, tmp_path, capsys,
     assert table(capsys, monkeypatch, tmp_path, *words, "--measure") == found
     assert asked == []
     kept = tmp_path / "runs/digits-no-ann/test-digits-no-ann.json"
+    for other in (["updates=8", "masks=1"], ["updates=7", "masks=1", "seed=2"]):
+        with pytest.raises(SystemExit, match=r"digits-no-ann was begun with another (updates|seed).*another --runs"):
+            table(capsys, monkeypatch, tmp_path, *words[:-2], *other)
     os.utime(kept, (0, 0))
     assert table(capsys, monkeypatch, tmp_path, *words) == found
     assert asked == [(run, run, "test", digits)]
@@ -126,10 +131,12 @@ def test_the_book_for_tests_is_not_trained_on(asked, tmp_path, capsys, monkeypat
 def test_ink_is_read_with_a_language_model(asked, tmp_path, capsys, monkeypatch):
     found = table(capsys, monkeypatch, tmp_path, "ink", "--input", tmp_path, "--only", "*paper*")
     assert list(found["rows"]) == ["ink-recognition-paper-raw", "ink-recognition-paper"]
-    assert asked[:4] == ["prepare", "train", "tune", ("ink-recognition-paper-raw", "ink", "test", None)]
+    assert asked[:4] == ["prepare", "train", "tune", ("ink-recognition-paper-raw", "ink-raw", "test", None)]
     asked.clear()
     assert table(capsys, monkeypatch, tmp_path, "ink", "--input", tmp_path, "--only", "*paper*") == found
     assert asked == []
+    with pytest.raises(SystemExit, match="of another --corpus: name another --runs"):
+        table(capsys, monkeypatch, tmp_path, "ink", "--input", tmp_path, "--only", "*paper*", "--corpus", "novel.txt")
 
 
 def test_errors_are_averaged_over_the_speakers_who_were_measured_with_and_without():

@@ -14,6 +14,7 @@ from keras_seqgen.commands.recognition import error_rates, evaluate_run, greedy,
 from keras_seqgen.commands.recognition_files import read_points
 from keras_seqgen.data.recognition_schema import from_example
 from keras_seqgen.decoding.ctc_language import CTCLanguage
+from keras_seqgen.decoding.tuning import Tried
 from keras_seqgen.errors import UserError
 from keras_seqgen.metrics.edit_distance import character_error_rate, word_error_rate
 from keras_seqgen.recipes import find_recipe, load_recipe, override
@@ -101,6 +102,43 @@ def test_tune_leaves_weights_and_evaluate_reads_with_them(tuned, data, capsys):
     assert sorted(read_texts(data, "valid"))
 
 
+def test_a_stopped_search_goes_on(run, tuned, data, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    corpus = ["--corpus", str(tuned.parent / "more.txt")]
+    flags = ["tune", "--run", str(folder), "--data", str(data), "--lines", "7", "--beam", "8", "--character-order", "3"]
+    tell = recognition._tell
+
+    def stop(tried, kind, *numbers):
+        tell(tried, kind, *numbers)
+        if kind == "word":
+            raise UserError("enough")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recognition, "_tell", stop)
+        assert main([*flags, *corpus]) == 2
+    before = [line for line in capsys.readouterr().err.splitlines() if ": alpha" in line]
+    assert not (folder / "language.json").exists()
+    assert main([*flags, *corpus]) == 0
+    after = [line for line in capsys.readouterr().err.splitlines() if ": alpha" in line]
+    assert CTCLanguage.load(folder).weights == CTCLanguage.load(tuned).weights
+    assert CTCLanguage.load(folder).tuned == CTCLanguage.load(tuned).tuned
+    assert not (folder / "tuning.json").exists()
+    assert sum(line.startswith("word") for line in before) == 1
+    assert sum(line.startswith("character") for line in before) > 1
+    assert not any(line.startswith("character") for line in after)
+    assert len(set(before + after)) == len(before + after), "nothing is tried twice"
+
+
+def test_what_was_tried_on_other_data_does_not_count(tmp_path):
+    Tried(tmp_path / "tuning.json", {"beam": 5}).add("word", 0.5, 1.0, 0.2)
+    assert Tried(tmp_path / "tuning.json", {"beam": 5}).of("word") == {(0.5, 1.0): 0.2}
+    assert Tried(tmp_path / "tuning.json", {"beam": 5}).of("character") == {}
+    assert Tried(tmp_path / "tuning.json", {"beam": 6}).of("word") == {}
+    (tmp_path / "tuning.json").write_text('{"about"')
+    assert Tried(tmp_path / "tuning.json", {"beam": 5}).of("word") == {}
+
+
 def test_a_lexicon_lets_its_words_alone_be_read(run, data, tmp_path, monkeypatch):
     read = {}
     monkeypatch.setattr(
@@ -168,7 +206,12 @@ def test_ink_files_of_other_programs_are_read(tmp_path):
     [
         (["recognise", "nothing.json"], "holds no points"),
         (["recognise", "nothing.txt"], "no known ink file"),
-        (["recognise", "nothing.json", "--beam", "0"], "--beam must be positive"),
+        (["recognise", "nothing.json", "--lexicon", "words.txt", "--beam", "0"], "--beam must be positive"),
+        (["recognise", "nothing.json", "--beam", "5"], "--beam needs --language or --lexicon"),
+        (
+            ["recognise", "nothing.json", "--lexicon", "w", "--language-model", "word"],
+            "--language-model needs --language",
+        ),
         (["tune", "--run", "nowhere", "--data", "d"], "is not a run"),
         (["tune", "--run", "nowhere", "--data", "d", "--lines", "0"], "--lines must be positive"),
     ],

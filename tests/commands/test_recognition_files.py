@@ -2,6 +2,7 @@
 
 import io
 import json
+import wave
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from PIL import Image
 
 from keras_seqgen.cli import main
 from keras_seqgen.commands.recognition import evaluate_run
-from keras_seqgen.commands.recognition_files import read_lexicon, read_lines, system_of_file
+from keras_seqgen.commands.recognition_files import at_rate, read_lexicon, read_lines, system_of_file
+from keras_seqgen.data.speech_features import decode_wav
 from keras_seqgen.decoding.ctc_language import CTCLanguage
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes import load_recipe
@@ -103,11 +105,58 @@ def test_files_are_read(system, tuned, exported, tmp_path, capsys):
     broken = files[0].with_name(f"broken{files[0].suffix}")
     broken.write_bytes(files[0].read_bytes()[:40])
     assert main(["recognise", str(broken), "--model", str(exported)]) == 2
-    assert "broken: a file is broken or breaks off: " in capsys.readouterr().err
+    fault = "no WAV file of whole numbers (PCM)" if system == "speech" else "a file is broken or breaks off"
+    assert f"broken: {fault}: " in capsys.readouterr().err
+
+
+def test_forms_that_no_model_takes_are_converted(system, exported, tmp_path, capsys):
+    plain = write_file(system, tmp_path / "plain")
+    if system == "speech":
+        other = tmp_path / "other.wav"
+        samples, _ = decode_wav(plain.read_bytes())
+        wide = (np.repeat(samples, 2).astype(np.float64) * 2**31).astype("<i4")  # two channels of 32 bits
+        with wave.open(str(other), "wb") as file:
+            file.setparams((2, 4, 8000, 0, "NONE", ""))
+            file.writeframes(wide.tobytes())
+    else:
+        other = tmp_path / "other.tif"
+        Image.open(plain).save(other)
+    found = numbers(capsys, "recognise", plain, other, "--model", exported)["lines"]
+    assert found[0] == {**found[1], "line": "plain"}
+
+
+def test_sound_of_another_rate_is_converted():
+    tone = 8000 * np.sin(2 * np.pi * 440 * np.arange(44100) / 44100)
+    encoded = wav_file(tone, 44100)
+    samples, rate = decode_wav(at_rate(encoded, 8000))
+    assert rate == 8000
+    assert len(samples) == 8000
+    inner = samples[100:-100]
+    assert inner == pytest.approx(8000 / 2**15 * np.sin(2 * np.pi * 440 * np.arange(100, 7900) / 8000), abs=2e-3)
+    assert at_rate(wav_file(tone, 8000), 8000) == wav_file(tone, 8000)
+    with pytest.raises(UserError, match="no WAV file"):
+        at_rate(b"RIFF", 8000)
+
+
+def test_frames_of_another_width_are_refused(system, run, exported, data, tmp_path, capsys):
+    for path in data.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    features = stats["features"]
+    wide = len(features["names"])
+    features |= {name: features[name][1:] for name in ("names", "mean", "std")}
+    (tmp_path / "stats.json").write_text(json.dumps(stats))
+    for flags in (["--run", run], ["--model", exported]):
+        assert main(["evaluate", *map(str, flags), "--data", str(tmp_path), "--split", "test"]) == 2
+        error = capsys.readouterr().err
+        assert f"{wide - 1} in a frame" in error
+        assert f"{wide} in a frame" in error
+        assert "prepare the data anew" in error
 
 
 def test_endings_tell_the_system():
     assert [system_of_file(name) for name in ("a.PNG", "b.jpg", "c.jpeg", "d.wav")] == ["text-lines"] * 3 + ["speech"]
+    assert system_of_file("scan.TIF") == "text-lines"
     assert system_of_file("a.inkml") == system_of_file("b") == "ink-recognition"
 
 

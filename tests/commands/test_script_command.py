@@ -46,6 +46,12 @@ def test_a_run_is_measured_exported_and_asked(trained, tmp_path, capsys, monkeyp
     assert {name: numbers[name] for name in ("change_cost", "background_cost")} == costs
     assert {"arabic_print_accuracy", "garbage_flip_accuracy", "latin_render_accuracy"} <= numbers.keys()
     assert numbers["lines"] == 8
+    (tmp_path / "other").mkdir()
+    for path in data.iterdir():
+        if not path.name.startswith("valid"):
+            (tmp_path / "other" / path.name).write_bytes(path.read_bytes())
+    code, again, _ = ask(capsys, "evaluate", "--run", run, "--data", tmp_path / "other", "--split", "test", "--json")
+    assert (code, again) == (0, numbers), "costs once chosen need no validation lines"
 
     code, _, _ = ask(capsys, "export", "--run", run, "--to", tmp_path / "saved_models/script-detection", "--json")
     assert code == 0

@@ -12,6 +12,7 @@ from ink_corpora import prepare as prepare_handwriting
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from keras_seqgen.data.ink_features import FEATURES, ink_features
+from keras_seqgen.data.recognition_batches import FrameUnit
 from keras_seqgen.data.recognition_schema import frames_needed, from_example
 from keras_seqgen.data.vocabulary import Vocabulary
 from pipelines.__main__ import main as pipelines_main
@@ -149,8 +150,19 @@ def test_a_users_mistake_is_told_with_exit_code_2(corpus, tmp_path, monkeypatch,
     assert message in capsys.readouterr().err
 
 
-def test_nothing_to_train_on_is_exit_code_1(tmp_path, capsys):
+def test_a_folder_for_tests_alone_has_the_unit_of_its_lines(tmp_path):
+    write_form(tmp_path / "iam", "a00-000", ["text", "more"])
+    flags = ["--input", tmp_path / "iam", "--hash-split", 0, 0, 100]
+    assert prepare(*flags, "--output", tmp_path / "test") == 0
+    assert prepare(*flags[:-3], 100, 0, 0, "--output", tmp_path / "train") == 0
+    found = stats(tmp_path / "test")
+    assert found["features"] == stats(tmp_path / "train")["features"]
+    assert list(found["splits"]) == ["test"]
+    assert FrameUnit.load(tmp_path / "test" / "stats.json").names
+
+
+def test_nothing_left_is_exit_code_1(tmp_path, capsys):
     write_form(tmp_path / "iam", "a00-000", ["text"])[0].write_bytes(b"")
     assert prepare("--input", tmp_path / "iam", "--output", tmp_path / "out", "--hash-split", 100, 0, 0) == 1
-    assert "no line is left to train on" in capsys.readouterr().err
+    assert "no line is left; the reasons are in" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "stats.json").read_text())["features"]["mean"] == []

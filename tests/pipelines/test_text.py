@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import re
 import subprocess
 import sys
 import unicodedata
@@ -239,10 +240,25 @@ def test_a_models_vocabulary(tmp_path, capsys):
     assert prepare(*flags, tmp_path / "v.json") == 1
     assert "1 tokens are not in the vocabulary" in capsys.readouterr().err
     assert "".join(tokens(tmp_path / "out", "test")) == "abc\nab"
+    assert stats(tmp_path / "out")["splits"]["test"]["characters"] == 6, "what was left out is not counted"
     Vocabulary([*"abc\n", "<unk>"], normalization=None).save(tmp_path / "v.json")
     assert prepare(*flags, tmp_path / "v.json") == 0
     assert tokens(tmp_path / "out", "test") == ["a", "b", "c", "<unk>", "\n", "a", "b"]
     assert (tmp_path / "out/vocabulary.json").read_bytes() == (tmp_path / "v.json").read_bytes()
+
+
+def test_a_models_vocabulary_says_whether_the_end_of_a_line_is_a_token(tmp_path, capsys):
+    (tmp_path / "x").write_text("cat\nthe")
+    flags = ["--input", tmp_path / "x", "--split", "order", 0, 0, 100, "--output", tmp_path / "out"]
+    Vocabulary(sorted("cat he"), normalization=None).save(tmp_path / "v.json")
+    assert prepare(*flags, "--vocabulary", tmp_path / "v.json") == 0
+    assert "".join(tokens(tmp_path / "out", "test")) == "cat the"
+    Vocabulary(["<unk>", "cat"], kind="word", normalization=None).save(tmp_path / "v.json")
+    assert prepare(*flags, "--vocabulary", tmp_path / "v.json") == 0
+    assert tokens(tmp_path / "out", "test") == ["cat", "<unk>"]
+    for more, message in (("--min-count=2", "that of .*v.json is made"), ("--normalize=NFC", "of the form none")):
+        assert prepare(*flags, "--vocabulary", tmp_path / "v.json", more) == 2
+        assert re.search(message, capsys.readouterr().err)
 
 
 def test_hash_split_takes_whole_documents(corpus, tmp_path):
@@ -305,7 +321,7 @@ def test_the_default_is_the_standard_library(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--input", "{file}"], "--output is missing"),
+        (["--input", "{file}"], "--output FOLDER is missing: where to write"),
         (["--input", "missing", "--output", "out"], "no file was found at missing"),
         (["--input", "{empty}", "--output", "out"], "there is no text to read: of 1 files, 1 empty"),
         (["--input", "{file}", "--output", "out", "--shards", "0"], "--shards must be positive"),

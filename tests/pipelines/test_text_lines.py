@@ -182,7 +182,7 @@ def test_each_fault_costs_one_dead_letter_with_path_and_reason(tmp_path):
             with archive.open(name, "w") as stream:
                 picture(1).save(stream, "PNG")
         archive.writestr("lines.tsv", "a.png\tfine\nb.png\tgone\nno tab\na.png\tagain\n")
-    (tmp_path / "bad").mkdir()
+    write_pairs(tmp_path / "bad" / "sub", ["kept"])
     (tmp_path / "bad" / "lines.tsv").write_bytes(b"\xff\xfe\x00")
     inputs = [root, tmp_path / "cut.zip", tmp_path / "list.zip", tmp_path / "bad"]
     flags = ("--hash-split", 100, 0, 0, "--max-frames", 2000, "--output", tmp_path / "out")
@@ -203,11 +203,11 @@ def test_each_fault_costs_one_dead_letter_with_path_and_reason(tmp_path):
         "list/no tab": "no image",
         "list/a#4": "named twice",
         "list/extra": "no text",
-        "bad": "unreadable lines.tsv",
+        "bad/lines.tsv": "unreadable lines.tsv",
     }
     assert all(letter["path"] and letter["detail"] and "object at 0x" not in letter["detail"] for letter in letters)
-    assert stats(tmp_path / "out")["records"] == {"in": 18, "out": 3, "dead": 15}
-    assert {line.text for line in everything(tmp_path / "out").values()} == {"good", "also good", "fine"}
+    assert stats(tmp_path / "out")["records"] == {"in": 19, "out": 4, "dead": 15}
+    assert {line.text for line in everything(tmp_path / "out").values()} == {"good", "also good", "fine", "kept"}
 
 
 def test_folders_called_train_and_test_are_the_splits(tmp_path):

@@ -123,6 +123,8 @@ def test_the_loaded_model_in_python(exported, model):
     assert logits.shape == (len(point), len(ALPHABET) + 1)
     with pytest.raises(UserError, match=r"line 2: .*at least 2"):
         saved.recognise([lines[0], lines[1][:1]])
+    with pytest.raises(UserError, match=r"line 2: points must be rows of x, y and pen, \(N, 3\). Received: \(6, 2\)"):
+        saved.recognise([lines[0], np.zeros((6, 2))])
 
 
 def test_what_stands_in_a_version(exported):

@@ -74,6 +74,23 @@ def test_what_a_run_cannot_change_is_refused(tiny_text, tmp_path):
     assert (run / "vocabulary.json").read_bytes() == (tiny_text / "vocabulary.json").read_bytes()
 
 
+def test_a_run_keeps_the_unit_of_its_features(tiny_text, tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    train(small(), tiny_text, run, steps=1, progress=False)
+    shutil.copytree(tiny_text, other)
+    stats = json.loads((other / "stats.json").read_text())
+    for unit in ({"features": {"kind": "raw", "mean": [0.5]}}, {"offsets": {"mean": [1, 2], "std": [3, 4]}}):
+        (other / "stats.json").write_text(json.dumps(stats | unit))
+        (other / "schema.pbtxt").write_text("# another")
+        with pytest.raises(UserError, match=r"has other features than the run .*another run"):
+            train(small(), other, run, steps=2, progress=False)
+    for name in ("stats.json", "schema.pbtxt"):
+        assert (run / name).exists() == (tiny_text / name).exists()
+        assert not (run / name).exists() or (run / name).read_bytes() == (tiny_text / name).read_bytes()
+    (other / "stats.json").write_text(json.dumps(stats | {"documents": {}}))  # counts may change
+    train(small(), other, run, steps=2, progress=False)
+
+
 def test_a_run_that_never_began_takes_any_setting(tmp_path):
     save_recipe(small("optimizer=admm"), "char-ptb", tmp_path)
     assert recipe_of_run("char-ptb", ["optimizer=adam"], tmp_path) == small()
@@ -88,6 +105,9 @@ def test_a_run_that_never_began_takes_any_setting(tmp_path):
         (["cell=rnn"], "`cell` must be one of"),
         (["steps_per_epoch=0"], "`steps_per_epoch` must be positive"),
         (["tied=true", "embedding=4", "depth=2", "weight_noise=fixed"], "a tied output has no weight noise"),
+        (["weight_noise=fixed", "dropout_recurrent=0.2"], "have noise or dropout"),
+        (["dropout_input=0.2"], "`dropout_input` is of an embedding"),
+        (["cell=lstm", "dropout_tokens=0.2"], "`dropout_tokens` is of an embedding"),
     ],
 )
 def test_settings_that_no_network_has_are_a_users_mistake(settings, message, tiny_text, tmp_path):

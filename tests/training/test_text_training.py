@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -15,8 +16,8 @@ from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
 from keras_seqgen.models.language import with_batch_size
 from keras_seqgen.recipes import find_recipe, override
-from keras_seqgen.training.callbacks import NonFiniteLossError, out_of_patience, read_log
-from keras_seqgen.training.fit import cooled, train
+from keras_seqgen.training.callbacks import CoolDown, NonFiniteLossError, out_of_patience, read_log
+from keras_seqgen.training.fit import train
 from keras_seqgen.training.text_evaluation import (
     RATES,
     evaluate_dynamically,
@@ -66,13 +67,16 @@ def test_resuming_in_the_middle_of_an_epoch_keeps_the_carried_state(whole, tiny_
 
 
 def test_a_run_of_known_length_cools_down_and_ends(tiny_text, tmp_path):
+    rates = [CoolDown(0.5, 20).rate_of(k) for k in range(20)]
+    np.testing.assert_allclose(rates, [0.5] * 10 + [0.05 * k for k in range(10, 0, -1)])
+    assert CoolDown(1.0, 1000).rate_of(999) == 0.01
     recipe = small("updates=12")
-    assert [round(cooled(recipe, epoch) / recipe.learning_rate, 3) for epoch in range(3)] == [1.0, 1.0, 0.01]
-    long = small("updates=60")
-    rates = [cooled(long, epoch) / long.learning_rate for epoch in range(11)]
-    np.testing.assert_allclose(rates, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0.01])
-    model = train(recipe, tiny_text, tmp_path, progress=False)
+    for steps in (3, 8, None):  # stopped within epochs of 6
+        model = train(recipe, tiny_text, tmp_path, steps=steps, progress=False)
     assert int(model.optimizer.iterations) == 12
+    log = read_log(tmp_path / "log.csv")
+    last = {row["step"]: float(row["learning_rate"]) / recipe.learning_rate for row in log}
+    assert last == pytest.approx({"3": 1, "6": 1, "8": 5 / 6, "12": 1 / 6}, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -198,3 +202,7 @@ def test_a_noisy_run_can_begin_from_a_plain_one(whole, tiny_text, tmp_path):
     assert np.abs(best - started.get_layer("tokens_1").layer.embeddings).max() < 0.05  # one update away
     assert json.loads((tmp_path / "stats.json").read_text())["splits"]["train"]["tokens"] > 0
     assert model is not started
+    shutil.copytree(tiny_text, tmp_path / "other")
+    Vocabulary(["\n", "b", "a", " ", "c"]).save(tmp_path / "other/vocabulary.json")
+    with pytest.raises(UserError, match=r"has another vocabulary\.json than"):
+        train(small(), tmp_path / "other", tmp_path / "new", steps=1, start_from=run, progress=False)
