@@ -93,7 +93,7 @@ RECIPES = {
         average=0.998,
         batch_size=20,
         length=35,
-        updates=16_000,
+        updates=12_000,
         steps_per_epoch=1_327,
         goal="perplexity below 100; 57.3 is AWD-LSTM's (Merity et al. 2018), larger and trained for 750 epochs",
     ),
