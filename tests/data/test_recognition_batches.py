@@ -134,7 +134,7 @@ def test_characters_that_a_model_does_not_know_get_the_id_after_its_last(folder)
         ({"split": "nowhere"}, "no split 'nowhere'"),
         ({"batch_size": 0}, "must be positive"),
         ({"distortion": Distortion(noise=1.0)}, "give a `seed`"),
-        ({"unit": FrameUnit("other", ("a",), np.zeros(1), np.ones(1))}, "4 in a frame, not other features, 1 in a frame: prepare"),
+        ({"unit": FrameUnit("other", ("a",), np.zeros(1), np.ones(1))}, "not other features, 1 in a frame"),
     ],
 )
 def test_mistakes_are_named(folder, options, message):
