@@ -40,6 +40,7 @@ def evaluate(commands):
 --model saved_models/handwriting --data prepared/iam --split valid --json
 --run runs/fcn --data prepared/camvid --split test --crf theta_alpha=80 iterations=10
 --run runs/char --data prepared/ptb-char --split test --dynamic
+--run runs/word --data prepared/ptb-word --split test --dynamic rms --rows 10
 --run runs/digits --data prepared/digits --split test --lexicon digits.txt
 handwriting --legibility --data prepared/iam --bias 0 1 --lines 500
 """,
@@ -56,16 +57,24 @@ handwriting --legibility --data prepared/iam --bias 0 1 --lines 500
     command.add_argument(
         "--lexicon", metavar="FILE", help="recognisers: read with its words alone, too, by beam search"
     )
-    command.add_argument("--dynamic", action="store_true", help="language models: learn from what was predicted")
+    command.add_argument(
+        "--dynamic",
+        nargs="?",
+        const="sgd",
+        choices=("sgd", "rms"),
+        help="language models: learn from what was predicted, by plain steps (sgd, if no rule is named) or by steps "
+        "scaled by each weight's importance, with a return to the trained weights (rms)",
+    )
     command.add_argument("--rate", type=float, metavar="R", help="--dynamic: learning rate (default: by validation)")
+    command.add_argument("--decay", type=float, metavar="L", help="--dynamic rms: the return (default: by validation)")
     command.add_argument("--rows", type=int, metavar="N", help="--dynamic: rows to cut the split into (default: 1)")
     legibility = command.add_argument_group("handwriting: can it be read?")
     add = legibility.add_argument
     add("--legibility", action="store_true", help="a recogniser reads lines of the split, and their texts as written")
     add("--reader", metavar="FOLDER", help="an exported ink-recognition model (default: what saved_models/ holds)")
-    add("--lines", type=int, default=300, metavar="N", help="of the split, evenly taken (default: 300)")
-    add("--bias", type=float, nargs="+", default=[0.0, 0.5, 1.0, 2.0], metavar="B", help="(default: 0 0.5 1 2)")
-    add("--seed", type=int, default=0, metavar="N", help="of the first line; the next ones have the next")
+    add("--lines", type=int, metavar="N", help="of the split, evenly taken (default: 300)")
+    add("--bias", type=float, nargs="+", metavar="B", help="(default: 0 0.5 1 2)")
+    add("--seed", type=int, metavar="N", help="of the first line; the next ones have the next (default: 0)")
     add_json(command)
 
 

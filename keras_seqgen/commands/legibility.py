@@ -21,21 +21,21 @@ def evaluate_legibility(arguments) -> int:
 
     Line n of those taken is written with the seed `--seed` + n, the same at every bias.
     """
-    if arguments.lines < 1:
-        raise UserError(f"--lines must be positive. Received: {arguments.lines}")
+    count = 300 if arguments.lines is None else arguments.lines
+    biases, seed = arguments.bias or [0.0, 0.5, 1.0, 2.0], arguments.seed or 0
+    if count < 1:
+        raise UserError(f"--lines must be positive. Received: {count}")
     reader = open_reader(arguments.reader)
     writer, stats = _writer(arguments)
-    lines, left_out = choose_lines(
-        read_lines(arguments.data, arguments.split, -1), writer, reader.vocabulary, arguments.lines
-    )
+    lines, left_out = choose_lines(read_lines(arguments.data, arguments.split, -1), writer, reader.vocabulary, count)
     texts = [line.text for line in lines]
     real = _read(reader, texts, [line.strokes for line in lines], "real lines")
     scale = 1.0
     if reader.features == "raw":
         scale = unit_ratio(usual_step(Path(arguments.data) / "stats.json"), usual_step(stats))
     written = []
-    for bias in arguments.bias:
-        drawings = write_texts(writer, texts, bias, arguments.seed, f"bias {bias:g}")
+    for bias in biases:
+        drawings = write_texts(writer, texts, bias, seed, f"bias {bias:g}")
         drawings = [drawing * np.array([scale, scale, 1.0], np.float32) for drawing in drawings]
         written.append({"bias": bias, **_read(reader, texts, drawings, f"bias {bias:g}")})
     report = {
@@ -44,7 +44,7 @@ def evaluate_legibility(arguments) -> int:
         "reader": str(reader.folder),
         "lines": len(lines),
         "left_out": left_out,
-        "seed": arguments.seed,
+        "seed": seed,
         "real": real,
         "written": written,
     }

@@ -24,9 +24,8 @@ def export(arguments) -> int:
     card = _read_card(arguments.card) if arguments.card else None
     register_classes()
     from keras_seqgen.serving.models_config import record_version
-    from keras_seqgen.training.callbacks import read_log
 
-    best = _best_epoch(read_log(run / "log.csv"), recipe.monitor)
+    best = _kept_epoch(run, recipe.monitor)
     if arguments.require and not meets(arguments.require, best):
         have = ", ".join(f"{name} {value:g}" for name, value in best.items())
         why = f"the best epoch of {run} does not meet --require '{arguments.require}': {have}"
@@ -59,10 +58,21 @@ def meets(requirement: str, numbers: dict[str, float]) -> bool:
     return compare[parts[2]](numbers[parts[1]], limit)
 
 
-def _best_epoch(log: list[dict[str, str]], monitor: str) -> dict[str, float]:
-    rows = [{name: float(value) for name, value in row.items() if value} for row in log]
-    measured = (row for row in rows if not math.isnan(row.get(monitor, math.nan)))
-    return min(measured, key=lambda row: row[monitor], default={})
+def _kept_epoch(run: Path, monitor: str) -> dict[str, float]:
+    """The row of the log that tells of best.keras: the one of its update, for a save may have been cut off."""
+    import keras
+
+    from keras_seqgen.training.callbacks import read_log
+
+    step = int(keras.models.load_model(run / "best.keras").optimizer.iterations)
+    rows = [{name: float(value) for name, value in row.items() if value} for row in read_log(run / "log.csv")]
+    kept = next((row for row in rows if row["step"] == step), {})
+    if math.isnan(kept.get(monitor, math.nan)):
+        raise UserError(
+            f"{run}/best.keras is of update {step}, of which log.csv has no {monitor}: the run was cut off while it "
+            "saved. `keras-seqgen train` goes on with it, and measures again"
+        )
+    return kept
 
 
 def _read_card(path: str) -> str:

@@ -88,16 +88,21 @@ def score(arguments) -> int:
     return 0
 
 
-def evaluate_run(run, recipe, data, split, dynamic=False, rate=None, rows=1) -> dict:
-    """The numbers of a run's best weights, as they are or while they learn on; beside them an n-gram model's."""
+def evaluate_run(run, recipe, data, split, dynamic=None) -> dict:
+    """The numbers of a run's best weights, as they are or while they learn on; beside them an n-gram model's.
+
+    Args:
+        run, recipe, data, split: see `training.text_evaluation.evaluate_text`.
+        dynamic: `None`, or further arguments of `training.text_evaluation.evaluate_dynamically`.
+    """
     from keras_seqgen.training.text_evaluation import evaluate_dynamically, evaluate_text
 
     model = _network(run)
-    if dynamic:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras's progress
-            numbers = evaluate_dynamically(model, recipe, data, split, run, rate=rate, rows=rows, verbose=2)
-    else:
+    if dynamic is None:
         numbers = evaluate_text(model, recipe, data, split, run)
+    else:
+        with contextlib.redirect_stdout(sys.stderr):  # Keras's progress
+            numbers = evaluate_dynamically(model, recipe, data, split, run, **dynamic, verbose=2)
     return {**numbers, **_baseline(data, split)}
 
 

@@ -31,12 +31,15 @@ def train(arguments) -> int:
 
     started = time.monotonic()
     try:
-        save_recipe(recipe, arguments.recipe, arguments.folder)
-    except OSError as error:
-        raise UserError(f"{arguments.folder} cannot be written: {error.strerror}") from error
-    try:
-        limits = {"minutes": arguments.minutes, "steps": arguments.steps}
-        fit(recipe, arguments.data, arguments.folder, start_from=arguments.start_from, **limits)
+        fit(
+            recipe,
+            arguments.data,
+            arguments.folder,
+            minutes=arguments.minutes,
+            steps=arguments.steps,
+            start_from=arguments.start_from,
+            accepted=lambda: save_recipe(recipe, arguments.recipe, arguments.folder),
+        )
     except NonFiniteLossError as error:
         print(f"keras-seqgen train: {error}", file=sys.stderr)
         return 3
@@ -66,10 +69,12 @@ def recipe_of_run(name: str, settings: list[str], folder: str):
     if not (Path(folder) / "recipe.json").exists():
         return override(find_recipe(name), settings)
     begun_as, recipe = load_recipe(folder)
+    begun = (Path(folder) / "last.keras").exists()  # before that there is nothing that could not be another
     if begun_as != name:
+        if not begun:
+            return override(find_recipe(name), settings)
         raise UserError(f"the run {folder} was begun with the recipe `{begun_as}`, not `{name}`")
     changed = override(recipe, settings)
-    begun = (Path(folder) / "last.keras").exists()  # before that there is nothing that could not be another
     for field in sorted(recipe.settled & {setting.partition("=")[0] for setting in settings}):
         if begun and getattr(changed, field) != getattr(recipe, field):
             raise UserError(f"the run {folder} has {field}={getattr(recipe, field)}; another value needs another run")
@@ -81,19 +86,24 @@ def recipe_of_run(name: str, settings: list[str], folder: str):
 def evaluate(arguments) -> int:
     """Measures a run's best weights or an exported model."""
     system = _system(arguments)
+    learning = ("rate", "decay", "rows")
     if arguments.legibility:
+        _refuse(arguments, ("crf", "lexicon", "dynamic", *learning), "not for --legibility")
         if system != "handwriting":
             raise UserError(f"--legibility is for handwriting; {arguments.folder or arguments.model} is of {system}")
         register_classes()
         from keras_seqgen.commands.legibility import evaluate_legibility
 
         return evaluate_legibility(arguments)
+    _refuse(arguments, ("reader", "lines", "bias", "seed"), "for --legibility")
     if arguments.lexicon and (arguments.model or system not in RECOGNISERS):
         raise UserError("--lexicon is for a recogniser's --run; an exported model takes one in `recognise`")
     if arguments.model and arguments.dynamic:
         raise UserError("--dynamic is for a --run: an exported model does not learn")
-    if not arguments.dynamic and (arguments.rate, arguments.rows) != (None, None):
-        raise UserError("--rate and --rows are for --dynamic")
+    if arguments.model and arguments.crf:
+        raise UserError("--crf is for a --run; an exported model has its CRF, or none")
+    if not arguments.dynamic:
+        _refuse(arguments, learning, "for --dynamic")
     if arguments.model:
         numbers = commands_of(system).evaluate_model(arguments.model, arguments.data, arguments.split)
     else:
@@ -104,6 +114,13 @@ def evaluate(arguments) -> int:
         for name, value in numbers.items():
             print(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
     return 0
+
+
+def _refuse(arguments, names, why) -> None:
+    """No option is ignored in silence."""
+    for name in names:
+        if getattr(arguments, name) not in (None, []):
+            raise UserError(f"--{name} is {why}")
 
 
 def _system(arguments) -> str:
@@ -124,12 +141,11 @@ def _evaluate_run(arguments) -> dict:
     if not best.exists():
         raise UserError(f"{arguments.folder} has no best.keras yet: train for at least one epoch")
     register_classes()
-    rows = 1 if arguments.rows is None else arguments.rows
-    if rows < 1 or (arguments.rate is not None and not arguments.rate > 0):
-        raise UserError(f"--rows and --rate must be positive. Received: {rows} and {arguments.rate}")
-    options = {"dynamic": True, "rate": arguments.rate, "rows": rows} if arguments.dynamic else {}
-    if options and recipe.system != "text":
-        raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
+    options = {}
+    if arguments.dynamic:
+        if recipe.system != "text":
+            raise UserError(f"--dynamic is for language models; {arguments.folder} is a run of {recipe.system}")
+        options["dynamic"] = _dynamic_settings(arguments)
     if arguments.lexicon:
         options["lexicon"] = arguments.lexicon
     if arguments.crf:
@@ -144,6 +160,19 @@ def _evaluate_run(arguments) -> dict:
         )
     except NonFiniteLossError as error:
         raise UserError(str(error)) from error
+
+
+def _dynamic_settings(arguments) -> dict:
+    """What `--dynamic` and its companions say."""
+    rows = 1 if arguments.rows is None else arguments.rows
+    if rows < 1 or (arguments.rate is not None and not arguments.rate > 0):
+        raise UserError(f"--rows and --rate must be positive. Received: {rows} and {arguments.rate}")
+    if arguments.decay is not None:
+        if arguments.dynamic != "rms":
+            raise UserError("--decay is for --dynamic rms")
+        if not 0 <= arguments.decay <= 1:
+            raise UserError(f"--decay must be from 0 to 1. Received: {arguments.decay}")
+    return {"rule": arguments.dynamic, "rate": arguments.rate, "decay": arguments.decay, "rows": rows}
 
 
 def _list(arguments) -> int:

@@ -66,6 +66,8 @@ def handwriting_batches(
     statistics = statistics or StrokeStatistics.load(folder / "stats.json")
     table = _id_table(vocabulary or Vocabulary.load(folder / "vocabulary.json")) if with_text else None
     count, longest = _size(folder / "stats.json", split)
+    if max_length is not None and not count_lines(folder, split, max_length):
+        raise UserError(f"{folder} has no line of at most {max_length} points in {split!r}")
     edges = _bucket_edges(min(longest, max_length or longest))
 
     # Buckets are filled with serialized records and only then parsed: batches that `start_step` skips are never parsed.
@@ -115,6 +117,19 @@ def _id_table(vocabulary: Vocabulary) -> tf.Tensor:
     for token, number in vocabulary.ids.items():
         table[ord(token)] = number
     return tf.constant(table[: max(np.flatnonzero(table), default=0) + 2])
+
+
+def count_lines(folder: str | Path, split: str, max_length: int | None = None) -> int:
+    """How many lines of a split have at most `max_length` points.
+
+    Raises:
+        UserError: where the folder has no such split, or its statistics cannot be read.
+    """
+    count, longest = _size(Path(folder) / "stats.json", split)
+    if max_length is None or max_length >= longest:
+        return count
+    records = tf.data.TFRecordDataset(sorted(str(path) for path in Path(folder).glob(f"{split}-*-of-*.tfrecord")))
+    return int(records.filter(lambda record: schema.parse_length(record) <= max_length).reduce(0, lambda n, _: n + 1))
 
 
 def _size(path: Path, split: str) -> tuple[int, int]:

@@ -16,7 +16,8 @@ class Quotient(keras.metrics.Metric):
         self.rest = self.add_variable((2,), "zeros", dtype="float32", name="rest")
 
     def accumulate(self, numerator, denominator):
-        old, new = ops.convert_to_tensor(self.total), ops.stack([numerator, denominator])
+        old = ops.convert_to_tensor(self.total)
+        new = ops.stack([ops.cast(numerator, old.dtype), ops.cast(denominator, old.dtype)])
         total = old + new
         large = ops.abs(old) >= ops.abs(new)
         lost = ops.where(large, (old - total) + new, (new - total) + old)
@@ -29,5 +30,14 @@ class Quotient(keras.metrics.Metric):
 
 
 def weights_like(sample_weight, like):
-    """The sample weights, or ones, in the shape and dtype of `like`."""
-    return ops.ones_like(like) if sample_weight is None else ops.cast(sample_weight, like.dtype)
+    """The sample weights, or ones, in the shape and dtype of `like`.
+
+    Args:
+        sample_weight: `None`, of the shape of `like`, or of its first axes (the rest of them missing or of size 1).
+        like: a tensor.
+    """
+    if sample_weight is None:
+        return ops.ones_like(like)
+    weights = ops.cast(sample_weight, like.dtype)
+    weights = ops.reshape(weights, (*ops.shape(weights), *[1] * (len(like.shape) - len(weights.shape))))
+    return weights * ops.ones_like(like)

@@ -68,8 +68,9 @@ class HandwritingRecipe:
 
         from keras_seqgen.models import handwriting_prediction, handwriting_synthesis
 
-        if self.depth < 1:
-            raise UserError(f"`depth` must be positive. Received: depth={self.depth}")
+        for field in ("depth", "mixture_components", "window_components"):
+            if getattr(self, field) < 1:
+                raise UserError(f"`{field}` must be positive. Received: {field}={getattr(self, field)}")
         keras.utils.set_random_seed(self.seed)
         sizes = {"units": self.units, "depth": self.depth, "mixture_components": self.mixture_components}
         sizes["wrap"] = self.noise(data)
@@ -96,7 +97,9 @@ class HandwritingRecipe:
         if self.weight_noise == "fixed":
             return lambda layer: WeightNoise(layer, self.noise_stddev, name=layer.name)
         if self.weight_noise == "adaptive":
-            lines = json.loads((Path(data) / "stats.json").read_text(encoding="utf-8"))["splits"]["train"]["lines"]
+            from keras_seqgen.data.batches import count_lines
+
+            lines = count_lines(data, "train", self.max_points)
             return lambda layer: AdaptiveWeightNoise(layer, 1 / lines, self.noise_stddev, name=layer.name)
         raise UserError(f"`weight_noise` must be none, fixed or adaptive. Received: weight_noise={self.weight_noise}")
 
@@ -141,4 +144,16 @@ class HandwritingRecipe:
         home = Path(data if run is None else run)
         statistics = StrokeStatistics.load(home / "stats.json")
         vocabulary = Vocabulary.load(home / "vocabulary.json") if self.text else None
+        if vocabulary is not None:
+            _check_characters(Path(data), split, vocabulary, home)
         return handwriting_batches(data, split, 64, with_text=self.text, statistics=statistics, vocabulary=vocabulary)
+
+
+def _check_characters(data, split, vocabulary, home):
+    splits = json.loads((data / "stats.json").read_text(encoding="utf-8"))["splits"]
+    unknown = sorted(set(splits.get(split, {}).get("characters", {})) - set(vocabulary.ids))
+    if unknown:
+        raise UserError(
+            f"the network of {home} does not know {' '.join(map(repr, unknown[:10]))}, which texts of {data} have: "
+            "leave these lines out, or train on such data"
+        )

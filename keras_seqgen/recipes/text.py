@@ -78,6 +78,7 @@ class TextRecipe:
         "scheduled_sampling",
         "table_stddev",
         "batch_size",
+        "length",
         *OPTIMIZER_SETTINGS,
         *(f"dropout_{part}" for part in ("tokens", "input", "hidden", "output", "recurrent")),
     }
@@ -128,6 +129,11 @@ class TextRecipe:
             raise UserError("a tied output has no weight noise: --set tied=false, or weight_noise=none")
         if self.dropout_recurrent and self.weight_noise != "none":
             raise UserError("recurrent weights have noise or dropout: --set dropout_recurrent=0, or weight_noise=none")
+        if self.weight_noise == "adaptive" and self.scheduled_sampling:
+            raise UserError(
+                "scheduled sampling calls each layer twice, which counts the divergence of adaptive noise twice: "
+                "--set scheduled_sampling=0, or weight_noise=fixed"
+            )
         if self.weight_noise == "fixed":
             return lambda layer: WeightNoise(layer, self.noise_stddev, name=layer.name)
         if self.weight_noise == "adaptive":

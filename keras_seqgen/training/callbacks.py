@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -43,8 +44,37 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             )
 
 
+class SeedOfUpdate(keras.callbacks.Callback):
+    """Make all that is drawn in an update, noise and dropout, a function of a seed and the update's number.
+
+    Keras does not save the states of its `SeedGenerator`s, and gives them new seeds where a model is loaded: without
+    this a resumed run would draw something else.
+
+    Args:
+        seed: a non-negative integer.
+    """
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed = seed
+
+    def on_train_begin(self, logs=None):
+        weights = {id(weight) for weight in self.model.weights}
+        states = [variable for variable in self.model.variables if id(variable) not in weights]
+        seeds = np.random.SeedSequence(self.seed).generate_state(len(states)) >> 1
+        self.states = [(state, int(seed)) for state, seed in zip(states, seeds, strict=True)]
+
+    def on_train_batch_begin(self, batch, logs=None):
+        draws = int(self.model.optimizer.iterations) << 16  # an update draws less often than 65,536 times
+        for state, seed in self.states:
+            state.assign([seed, draws])
+
+
 class ResumePoint(keras.callbacks.Callback):
     """Save model, optimiser and step to one file, every few minutes, after each epoch and when time is up.
+
+    A loss tells of the weights before its update. So a file counts, that is, takes the place of the last one, when the
+    next loss is known to be finite (`StopOnNonFiniteLoss` stands before this) or the training ends.
 
     Args:
         path: the `.keras` file; written aside and renamed, so that a kill at any moment leaves a whole one.
@@ -61,17 +91,17 @@ class ResumePoint(keras.callbacks.Callback):
         self.aside, self.out_of_time = None, False
 
     def on_train_batch_end(self, batch, logs=None):
+        self._replace()
         now = time.monotonic()
         if self.deadline is not None and now > self.deadline:
             self.model.stop_training = self.out_of_time = True
         if self.stop_at_step is not None and int(self.model.optimizer.iterations) >= self.stop_at_step:
             self.model.stop_training = True
         if now - self.saved > self.every:
-            save_atomically(self.model, self.path)
-            self.saved = now
+            self.aside, self.saved = save_aside(self.model, self.path), now
 
     def on_epoch_end(self, epoch, logs=None):
-        """Save now, before the weights are swapped for their average; the file counts once the validation is over.
+        """Save now, before the weights are swapped for their average.
 
         A run that is killed while it validates does the end of the epoch again: it would lose the row otherwise, and
         perhaps its best model. Where time is up the file counts at once, for the epoch is not at its end.
@@ -79,9 +109,6 @@ class ResumePoint(keras.callbacks.Callback):
         self.aside, self.saved = save_aside(self.model, self.path), time.monotonic()
         if self.out_of_time:
             self._replace()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._replace()
 
     def on_train_end(self, logs=None):
         self._replace()
@@ -275,4 +302,5 @@ def out_of_patience(log, recipe):
     """
     ends = (row for row in log if int(row["step"]) % recipe.steps_per_epoch == 0)
     values = [float(row[recipe.monitor]) for row in ends if row.get(recipe.monitor)]
+    values = [math.inf if math.isnan(value) else value for value in values]
     return 0 < recipe.patience <= len(values) - 1 - values.index(min(values)) if values else False

@@ -1,6 +1,9 @@
 """The one path from a recipe and a prepared folder to trained weights: `model.fit`, resumable at any moment."""
 
+import contextlib
 import json
+import math
+import os
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +21,7 @@ from keras_seqgen.training.callbacks import (
     Patience,
     Progress,
     ResumePoint,
+    SeedOfUpdate,
     StopOnNonFiniteLoss,
     TrainingLog,
     Validation,
@@ -26,7 +30,18 @@ from keras_seqgen.training.callbacks import (
 )
 
 
-def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, checkpoint_minutes=5.0, progress=True):
+def train(
+    recipe,
+    data,
+    run,
+    *,
+    minutes=None,
+    steps=None,
+    start_from=None,
+    accepted=None,
+    checkpoint_minutes=5.0,
+    progress=True,
+):
     """Train, or go on training.
 
     The folder `run` receives
@@ -36,8 +51,8 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         log.csv         a row for each epoch
         ...             the files of `data` that describe it (vocabulary.json, stats.json, schema.pbtxt)
 
-    The order of the data is a function of the seed and the step, so a run that was killed and resumed sees the batches
-    that it would have seen.
+    The order of the data, and what noise and dropout draw, are functions of the seed and the step: a run that was
+    killed and resumed sees and draws what it would have seen and drawn.
 
     Args:
         recipe: an object like `recipes.HandwritingRecipe` or `recipes.TextRecipe`.
@@ -47,6 +62,8 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         steps: stop after so many updates in all; `None` for the recipe's own number.
         start_from: another run; a new run begins with the best weights of that one, which has the same sizes with or
             without weight noise. A run that exists goes on from its own.
+        accepted: a function that is called, with no arguments, when recipe, data and model have been found to fit,
+            before the first update.
         checkpoint_minutes: the time between two resume points.
         progress: whether to report on standard error.
 
@@ -55,7 +72,8 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
 
     Raises:
         UserError: `data` holds no prepared files, or those of another alphabet or unit than the run's; `start_from`
-            holds no model of these sizes and this alphabet; a setting is out of range, or one that a run cannot take.
+            holds no model of these sizes and this alphabet; a setting is out of range, or one that a run cannot take;
+            another process trains this run.
         NonFiniteLossError: the loss became NaN or infinite.
     """
     data, run = Path(data), Path(run)
@@ -64,13 +82,26 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
     for name in ("steps_per_epoch", "batch_size", "units"):
         if (value := getattr(recipe, name, 1)) < 1:
             raise UserError(f"`{name}` must be positive. Received: {name}={value}")
-    run.mkdir(parents=True, exist_ok=True)
-    _copy_description(data, run)
+    if not 0 <= recipe.average < 1:
+        raise UserError(f"`average` must be at least 0 and below 1. Received: average={recipe.average}")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{run} cannot be written: {error.strerror}") from error
+    with _locked(run):
+        _check_description(data, run)
+        model = _load_or_build(recipe, data, run, start_from)
+        for name in _described(data):
+            shutil.copyfile(data / name, run / name)
+        if accepted is not None:
+            accepted()
+        return _fit(model, recipe, data, run, minutes, steps, checkpoint_minutes, progress)
 
+
+def _fit(model, recipe, data, run, minutes, steps, checkpoint_minutes, progress):
     steps = recipe.updates or None if steps is None else steps
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     while True:
-        model = _load_or_build(recipe, data, run, start_from)
         step = int(model.optimizer.iterations)
         log = read_log(run / "log.csv", step)
         if (steps is not None and step >= steps) or out_of_patience(log, recipe):
@@ -89,20 +120,44 @@ def train(recipe, data, run, *, minutes=None, steps=None, start_from=None, check
         )
         if not done or model.stop_training:
             return model
+        model = _load_or_build(recipe, data, run, None)
 
 
-def _copy_description(data, run):
-    """Copy the files that describe the data. A network's inputs and outputs keep their meaning: alphabet and unit."""
-    names = [
-        name for name in ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt") if (data / name).exists()
-    ]
-    if (run / "last.keras").exists():
-        for name in names:
-            if name != "schema.pbtxt" and (old := _meaning(run / name)) is not None and old != _meaning(data / name):
-                what = "other features" if name == "stats.json" else f"another {name}"
-                raise UserError(f"{data} has {what} than the run {run}: train on it in another run")
-    for name in names:
-        shutil.copyfile(data / name, run / name)
+@contextlib.contextmanager
+def _locked(run):
+    """Of two processes that train one run each would undo the other's work."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # not on this system
+        yield
+        return
+    number = os.open(run, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another process trains {run}: wait for its end, or name another run") from error
+        except OSError:  # a network's filesystem without locks
+            pass
+        yield
+    finally:
+        os.close(number)
+
+
+def _described(data):
+    """The files of prepared data that describe it."""
+    names = ("vocabulary.json", "labels.json", "stats.json", "schema.pbtxt")
+    return [name for name in names if (data / name).exists()]
+
+
+def _check_description(data, run):
+    """A network's inputs and outputs keep their meaning: alphabet and unit."""
+    if not (run / "last.keras").exists():
+        return
+    for name in _described(data):
+        if name != "schema.pbtxt" and (old := _meaning(run / name)) is not None and old != _meaning(data / name):
+            what = "other features" if name == "stats.json" else f"another {name}"
+            raise UserError(f"{data} has {what} than the run {run}: train on it in another run")
 
 
 def _meaning(path):
@@ -129,34 +184,36 @@ def _load_or_build(recipe, data, run, start_from):
     except ValueError as error:  # a size that a layer refuses
         raise UserError(str(error)) from error
     if start_from is not None:
-        _start_from(recipe, Path(start_from) / "best.keras", model, run)
+        _start_from(recipe, Path(start_from) / "best.keras", model, data)
     return model
 
 
 def _callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, progress):
     """The order matters: the resume point holds the plain weights, what follows sees their running average."""
     values = [float(row[recipe.monitor]) for row in log if row.get(recipe.monitor)]
+    best = min((value for value in values if not math.isnan(value)), default=math.inf)
     return [
+        SeedOfUpdate(recipe.seed),
         StopOnNonFiniteLoss(),
         *([CoolDown(recipe.learning_rate, recipe.updates)] if recipe.updates else []),
         ResumePoint(run / "last.keras", checkpoint_minutes, deadline, steps),
         *([SwapEMAWeights(swap_on_epoch=True)] if recipe.average else []),
         Validation(recipe.evaluation_model, recipe.metrics(), recipe.evaluation_batches(data)),
         TrainingLog(run / "log.csv", scale=recipe.loss_scale),
-        BestModel(run / "best.keras", recipe.monitor, min(values, default=float("inf"))),
+        BestModel(run / "best.keras", recipe.monitor, best),
         *([Patience(run / "log.csv", recipe)] if recipe.patience else []),
         *([Progress(recipe.loss_scale, steps, deadline)] if progress else []),
     ]
 
 
-def _start_from(recipe, path, model, run):
+def _start_from(recipe, path, model, data):
     """Copy the weights of another run's model."""
     if not path.exists():
         raise UserError(f"{path.parent} has no best.keras to start from")
     for name in ("vocabulary.json", "labels.json"):
-        if (old := _meaning(path.parent / name)) is not None and old != _meaning(run / name):
+        if (old := _meaning(path.parent / name)) is not None and old != _meaning(data / name):
             raise UserError(
-                f"{path.parent} has another {name} than {run}: give `prepare` its vocabulary or labels, or start anew"
+                f"{path.parent} has another {name} than {data}: give `prepare` its vocabulary or labels, or start anew"
             )
     try:
         recipe.copy_weights(keras.models.load_model(path, compile=False), model)

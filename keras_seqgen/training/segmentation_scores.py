@@ -33,28 +33,36 @@ class Scores:
 
         Returns:
             mean_iu, and mean_iu_low and mean_iu_high, its 95 % interval over the images; the same for each
-            trimap_W_mean_iu, W the width in pixels; pixel_accuracy; iu_NAME of each label (`None` where it is neither
-            there nor found); images.
+            trimap_W_mean_iu, W the width in pixels (`None` where no pixel counts); pixel_accuracy; iu_NAME of each
+            label (`None` where it is neither there nor found); images.
         """
         numbers: dict = {}
         for name, part in {"mean_iu": self.whole, **{f"trimap_{w}_mean_iu": n for w, n in self.near.items()}}.items():
-            numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"] = interval_over_images(part)
+            numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"] = _interval(part)
         total = self.whole.sum(0)
         numbers["pixel_accuracy"] = float(np.trace(total) / max(total.sum(), 1))
         for label, value in enumerate(intersection_over_union(total)):
-            numbers[f"iu_{labels.name(label).replace(' ', '_')}"] = float(value) if np.isfinite(value) else None
+            numbers[f"iu_{labels.key(label)}"] = float(value) if np.isfinite(value) else None
         return {**numbers, "images": len(self.whole)}
 
     def differences(self, other):
-        """`self` less `other` of the same images: name -> [difference, lower and upper end of its 95 % interval]."""
+        """`self` less `other` of the same images: name -> [difference, lower and upper end of its 95 % interval].
+
+        `None` three times where no pixel counts.
+        """
         pairs = {"mean_iu": (self.whole, other.whole)}
         pairs |= {f"trimap_{width}_mean_iu": (near, other.near[width]) for width, near in self.near.items()}
-        return {name: list(interval_over_images(mine, theirs)) for name, (mine, theirs) in pairs.items()}
+        return {name: list(_interval(mine, theirs)) for name, (mine, theirs) in pairs.items()}
 
     @property
     def mean_iu(self):
         """Mean IU of all images together."""
         return float(mean_intersection_over_union(self.whole.sum(0)))
+
+
+def _interval(mine, theirs=None):
+    """`interval_over_images`, or `None` three times where no pixel counts, as near the boundaries of plain pictures."""
+    return interval_over_images(mine, theirs) if mine.any() else (None, None, None)
 
 
 def score(predict, batches, classes, widths=TRIMAPS):

@@ -11,8 +11,11 @@ import keras
 from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
 from keras_seqgen.training.callbacks import NonFiniteLossError, StopOnNonFiniteLoss, compile_evaluator, counted
+from keras_seqgen.training.optimizers import GradientSquares, ScaledStepWithReturn
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+DECAYS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2)
+STATISTICS = 300  # updates' worth of training text that tell how much each weight matters
 
 
 def evaluate_text(model, recipe, data, split, run, rows=10):
@@ -41,35 +44,52 @@ def evaluate_text(model, recipe, data, split, run, rows=10):
     return text_numbers(results["nats_per_token"], data, split)
 
 
-def evaluate_dynamically(model, recipe, data, split, run, rate=None, rows=1, verbose=0):
+def evaluate_dynamically(model, recipe, data, split, run, rule="sgd", rate=None, decay=None, rows=1, verbose=0):
     """Measure a language model that is trained, once, on what it is measured on ("dynamic").
 
-    Each stretch of `recipe.length` tokens is predicted first, and counted; then one step of gradient descent is made on
-    it. The network has no noise and no dropout meanwhile.
+    Each stretch of `recipe.length` tokens is predicted first, and counted; then one step is made on it. The network has
+    no noise and no dropout meanwhile. By the rule "sgd" the step is one of gradient descent,
 
         w <- w - r sum_t d nats_t / dw
 
+    by the rule "rms" it is `optimizers.ScaledStepWithReturn`, which takes the weights' importance from `STATISTICS`
+    stretches (of `rows` rows) of the training split.
+
     Args:
         model, recipe, data, split, run: as for `evaluate_text`. `model` itself is not changed.
-        rate: r, or `None`: the best of `RATES` on the validation split.
+        rule: "sgd" or "rms".
+        rate: r, or `None`: of `RATES`, by the validation split.
+        decay: of "rms", or `None`: of `DECAYS`, by the validation split.
         rows: into so many rows the split is cut; a step is made on the sum over them.
         verbose: of `keras.Model.fit`.
 
     Returns:
-        A dict: see `text_numbers`, and `rate`; with `rate=None` also `valid_bits_per_token`, rate by rate.
+        A dict: see `text_numbers`, and `rate` (with "rms" `decay` too); where one was chosen also
+        `valid_bits_per_token` of those tried (see `best_of_grid`).
 
     Raises:
-        UserError: as `evaluate_text`.
+        UserError: as `evaluate_text`; or `split` is "valid" and something is to be chosen on it.
         NonFiniteLossError: the rate is too high.
 
-    Source: Graves 2013, section 3.1, "dynamic evaluation"; Mikolov 2010. The paper does not state its rate.
+    Source: Graves 2013, section 3.1, "dynamic evaluation"; Mikolov 2010. The paper does not state its rate. "rms":
+    Krause et al. 2018.
     """
+    if split == "valid" and (rate is None or (rule == "rms" and decay is None)):
+        names = "--rate" if rule == "sgd" else "--rate and --decay"
+        raise UserError(f"what is not given is chosen on the validation split: to measure that one, give {names}")
     copy = plain_copy(model, recipe, run, rows)
-    copy.compile(keras.optimizers.SGD(0.0), TokenLoss(), weighted_metrics=recipe.metrics(), jit_compile=False)
+    if rule == "sgd":
+        optimizer = keras.optimizers.SGD(0.0)
+    else:
+        optimizer = ScaledStepWithReturn(_gradient_squares(copy, recipe, data, rows), 0.0)
+        optimizer.build(copy.trainable_variables)
+    copy.compile(optimizer, TokenLoss(), weighted_metrics=recipe.metrics(), jit_compile=False)
 
-    def nats_at(rate, split):
+    def nats_at(split, rate, decay=None):
         recipe.copy_weights(model, copy)
-        copy.optimizer.learning_rate = rate
+        optimizer.learning_rate = rate
+        if decay is not None:
+            optimizer.decay.assign(decay)
         batches = counted(recipe.evaluation_batches(data, split, run, rows))
         guard = StopOnNonFiniteLoss()
         try:
@@ -77,23 +97,63 @@ def evaluate_dynamically(model, recipe, data, split, run, rate=None, rows=1, ver
         except NonFiniteLossError as error:
             raise NonFiniteLossError(f"the loss is not finite at the rate {rate:g}: take a smaller --rate") from error
 
-    tried = {}
-    if rate is None:
-        if split == "valid":
-            raise UserError("the rate is chosen on the validation split: to measure that one, give --rate")
-        for candidate in RATES:
+    grid: dict[str, tuple[float, ...]] = {"rate": RATES if rate is None else (rate,)}
+    if rule == "rms":
+        grid["decay"] = DECAYS if decay is None else (decay,)
+    best, tried = [values[0] for values in grid.values()], {}
+    if any(len(values) > 1 for values in grid.values()):
+        best, tried = best_of_grid(lambda *place: nats_at("valid", *place) / math.log(2), *grid.values())
+        tried = {"valid_bits_per_token": {", ".join(f"{x:g}" for x in place): bits for place, bits in tried.items()}}
+    return {**text_numbers(nats_at(split, *best), data, split), **dict(zip(grid, best, strict=True)), **tried}
+
+
+def best_of_grid(score, *axes):
+    """A point of a grid with no better one beside it: from the corner of the lowest values on, to the best neighbour.
+
+    Args:
+        score: a function of one value of each axis, the lower the better. Where it raises `NonFiniteLossError` is no
+            way on; at the corner itself the error stays.
+        *axes: the values along each axis.
+
+    Returns:
+        The point, and the scores of all that were tried.
+    """
+    tried: dict = {}
+
+    def score_at(place):
+        point = tuple(axis[k] for axis, k in zip(axes, place, strict=True))
+        if point not in tried:
             try:
-                tried[candidate] = nats_at(candidate, "valid") / math.log(2)
+                tried[point] = score(*point)
             except NonFiniteLossError:
                 if not tried:
                     raise
-                break  # as good as risen
-            if tried[candidate] > min(tried.values()):
-                break  # they rise: past the best
-        rate = min(tried, key=lambda candidate: tried[candidate])
-    numbers = text_numbers(nats_at(rate, split), data, split)
-    chosen = {"valid_bits_per_token": {f"{r:g}": bits for r, bits in tried.items()}} if tried else {}
-    return {**numbers, "rate": rate, **chosen}
+                tried[point] = math.inf
+        return tried[point]
+
+    place = (0,) * len(axes)
+    while True:
+        near = [
+            (*place[:n], place[n] + step, *place[n + 1 :])
+            for n, axis in enumerate(axes)
+            for step in (-1, 1)
+            if 0 <= place[n] + step < len(axis)
+        ]
+        score_at(place)
+        best = min(near, key=score_at)
+        if score_at(best) >= score_at(place):
+            finite = {point: value for point, value in tried.items() if value < math.inf}
+            return [axis[k] for axis, k in zip(axes, place, strict=True)], finite
+        place = best
+
+
+def _gradient_squares(model, recipe, data, rows):
+    """Sums of squared derivatives over `STATISTICS` batches of the training split, an array for each weight."""
+    optimizer = GradientSquares()
+    model.compile(optimizer, TokenLoss(), jit_compile=False)
+    batches = dataclasses.replace(recipe, batch_size=rows).train_batches(data)
+    model.fit(batches, steps_per_epoch=STATISTICS, shuffle=False, verbose=0)
+    return [square.numpy() for square in optimizer.squares]
 
 
 def text_numbers(nats, data, split):

@@ -154,7 +154,7 @@ def test_numbers_without_a_training_split(run, tiny_text, tmp_path, capsys):
         if not path.name.startswith("train"):
             shutil.copy(path, tmp_path)
     recipe = override(find_recipe("char-ptb"), ["units=16", "batch_size=3", "length=7"])
-    found = text.evaluate_run(str(run), recipe, str(tmp_path), "test", dynamic=True, rate=1e-3)
+    found = text.evaluate_run(str(run), recipe, str(tmp_path), "test", dynamic={"rate": 1e-3})
     assert found["bits_per_token"] > 0
     assert not any(name.startswith("n_gram_") for name in found)
     told = capsys.readouterr()
@@ -165,8 +165,16 @@ def test_numbers_without_a_training_split(run, tiny_text, tmp_path, capsys):
 def test_what_evaluate_cannot_use_is_told(run, exported, tiny_text, capsys):
     for words, message in (
         (["--model", exported, "--dynamic"], "an exported model does not learn"),
-        (["--run", run, "--rows", "3"], "are for --dynamic"),
-        (["--run", run, "--rate", "0.1"], "are for --dynamic"),
+        (["--run", run, "--rows", "3"], "--rows is for --dynamic"),
+        (["--run", run, "--rate", "0.1"], "--rate is for --dynamic"),
+        (["--run", run, "--decay", "0.1"], "--decay is for --dynamic"),
+        (["--run", run, "--lines", "50"], "--lines is for --legibility"),
+        (["--run", run, "--bias", "0"], "--bias is for --legibility"),
+        (["--run", run, "--legibility", "--rate", "1"], "--rate is not for --legibility"),
+        (["--run", run, "--legibility", "--crf", "iterations=3"], "--crf is not for --legibility"),
+        (["--model", exported, "--crf", "iterations=3"], "--crf is for a --run"),
+        (["--run", run, "--decay", "0.1", "--dynamic"], "--decay is for --dynamic rms"),
+        (["--run", run, "--decay", "2", "--dynamic", "rms"], "--decay must be from 0 to 1. Received: 2.0"),
     ):
         assert main(["evaluate", *map(str, words), "--data", str(tiny_text)]) == 2
         assert message in capsys.readouterr().err

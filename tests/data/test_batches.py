@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_seqgen.data.batches import handwriting_batches
+from keras_seqgen.data.batches import count_lines, handwriting_batches
 from keras_seqgen.data.schema import InkLine, to_example
 from keras_seqgen.data.strokes import StrokeStatistics
 from keras_seqgen.data.vocabulary import Vocabulary
@@ -117,6 +117,14 @@ def test_every_epoch_has_every_line_once_in_another_order(folder):
 def test_max_length_leaves_out_longer_lines(folder):
     longest = max(weight.shape[1] for _, _, weight in handwriting_batches(folder, "train", 4, max_length=100))
     assert 0 < longest <= 100
+
+
+def test_lines_are_counted_and_none_left_is_told(folder):
+    lengths = [int(row[3].sum()) for batch in flat(handwriting_batches(folder, "train", 1)) for row in [batch]]
+    assert count_lines(folder, "train") == COUNT == count_lines(folder, "train", 10**6)
+    assert count_lines(folder, "train", 100) == sum(length <= 100 for length in lengths) > 0
+    with pytest.raises(UserError, match=f"no line of at most {min(lengths) - 1} points"):
+        handwriting_batches(folder, "train", 1, repeat=True, max_length=min(lengths) - 1)
 
 
 def test_mistakes_are_named(folder, tmp_path):

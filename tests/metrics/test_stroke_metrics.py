@@ -41,6 +41,18 @@ def test_equal_numpy(batch):
     np.testing.assert_allclose(metric.result(), nats.mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [NatsPerSequence, NatsPerPoint, StrokeError])
+def test_float64_and_weights_of_whole_rows(batch, kind):
+    strokes, raw, _ = batch
+    metrics = [kind(), kind(), kind()]
+    rows = np.array([2.0, 1.0, 0.5, 0.0], "float32")
+    for metric, weight in zip(metrics, (rows, rows[:, None], np.repeat(rows[:, None], T, axis=1)), strict=True):
+        metric.update_state(strokes.astype("float64"), raw.astype("float64"), weight)
+    values = [float(metric.result()) for metric in metrics]
+    np.testing.assert_allclose(values, values[2], rtol=1e-6)
+    assert values[2] != 0
+
+
 def test_no_digit_is_lost_over_millions_of_points():
     """A plain float32 sum would not count the small batches at all."""
     raw, strokes = np.zeros((1, 1, 7), "float32"), np.zeros((1, 1, 3), "float32")

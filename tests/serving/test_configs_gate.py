@@ -3,9 +3,11 @@
 from argparse import Namespace
 from types import SimpleNamespace
 
+import keras
 import pytest
 
 from keras_seqgen.commands import serving
+from keras_seqgen.errors import UserError
 from keras_seqgen.serving.models_config import label_versions, read_models_config
 
 
@@ -14,7 +16,10 @@ def export(tmp_path, monkeypatch):
     """Exports a run whose best epoch has val_loss 2.5, as a folder with nothing in it."""
     run, to = tmp_path / "run", tmp_path / "saved_models" / "toy"
     run.mkdir()
-    (run / "best.keras").touch()
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer.iterations.assign(10)
+    model.save(run / "best.keras")
     (run / "log.csv").write_text("step,epoch,val_loss,val_errors\n5,1,3.0,0.4\n10,2,2.5,nan\n15,3,2.75,0.1\n")
     recipe = SimpleNamespace(monitor="val_loss", system="toy", goal="none")
 
@@ -44,6 +49,16 @@ def test_the_gate_says_why_and_pushes_nothing(export, tmp_path, capsys):
         assert said.count("\n") == 1
         assert f"does not meet --require '{require}': step 10, epoch 2, val_loss 2.5, val_errors nan" in said
     assert not (tmp_path / "saved_models").exists()
+
+
+def test_numbers_of_other_weights_are_not_these(export, tmp_path):
+    """A full disk: the log has a better epoch, and best.keras could not be written."""
+    with (tmp_path / "run" / "log.csv").open("a") as log:
+        log.write("20,4,1.0,0.0\n")
+    assert export("val_loss<2") == 1
+    (tmp_path / "run" / "log.csv").write_text("step,epoch,val_loss,val_errors\n5,1,3.0,0.4\n")
+    with pytest.raises(UserError, match=r"best.keras is of update 10, of which log.csv has no val_loss"):
+        export("val_loss<4")
 
 
 def test_what_passes_the_gate_is_stable(export, tmp_path):

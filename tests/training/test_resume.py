@@ -54,7 +54,7 @@ def test_what_a_run_cannot_change_is_refused(tiny_text, tmp_path):
     run, other = tmp_path / "run", tmp_path / "other"
     train(small(), tiny_text, run, steps=1, progress=False)
     save_recipe(small(), "char-ptb", run)
-    for setting in ("clip_norm=1.0", "beta_2=0.9", "momentum=0.9", "weight_decay=0.1", "table_stddev=0.1"):
+    for setting in ("length=9", "clip_norm=1.0", "beta_2=0.9", "momentum=0.9", "weight_decay=0.1", "table_stddev=0.1"):
         with pytest.raises(UserError, match=f"has {setting.partition('=')[0]}=.*another run"):
             recipe_of_run("char-ptb", [setting], run)
     assert recipe_of_run("char-ptb", ["clip_norm=0.0", "learning_rate=0.5"], run) == small("learning_rate=0.5")
@@ -106,6 +106,8 @@ def test_a_run_that_never_began_takes_any_setting(tmp_path):
         (["steps_per_epoch=0"], "`steps_per_epoch` must be positive"),
         (["tied=true", "embedding=4", "depth=2", "weight_noise=fixed"], "a tied output has no weight noise"),
         (["weight_noise=fixed", "dropout_recurrent=0.2"], "have noise or dropout"),
+        (["weight_noise=adaptive", "scheduled_sampling=0.2"], "counts the divergence of adaptive noise twice"),
+        (["average=99.0"], "`average` must be at least 0 and below 1"),
         (["dropout_input=0.2"], "`dropout_input` is of an embedding"),
         (["cell=lstm", "dropout_tokens=0.2"], "`dropout_tokens` is of an embedding"),
     ],

@@ -1,5 +1,6 @@
 """Language models through `train`: the carried state over a resume, patience, and the two ways to evaluate."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -16,10 +17,12 @@ from keras_seqgen.errors import UserError
 from keras_seqgen.losses import TokenLoss
 from keras_seqgen.models.language import with_batch_size
 from keras_seqgen.recipes import find_recipe, override
+from keras_seqgen.training import text_evaluation
 from keras_seqgen.training.callbacks import CoolDown, NonFiniteLossError, out_of_patience, read_log
 from keras_seqgen.training.fit import train
 from keras_seqgen.training.text_evaluation import (
     RATES,
+    best_of_grid,
     evaluate_dynamically,
     evaluate_text,
     plain_copy,
@@ -66,6 +69,27 @@ def test_resuming_in_the_middle_of_an_epoch_keeps_the_carried_state(whole, tiny_
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["weight_noise=fixed", "noise_stddev=0.3"],
+        ["embedding=6", "cell=lstm", "dropout_output=0.4", "dropout_hidden=0.4", "dropout_recurrent=0.4"],
+    ],
+)
+def test_a_resumed_run_draws_what_an_uninterrupted_one_draws(settings, tiny_text, tmp_path):
+    recipe, steps = small(*settings, "average=0.5"), {"whole": [8], "parts": [3, 8]}
+    runs = {
+        name: [train(recipe, tiny_text, tmp_path / name, steps=step, progress=False) for step in ends][-1].get_weights()
+        for name, ends in steps.items()
+    }
+    other = train(dataclasses.replace(recipe, seed=2), tiny_text, tmp_path / "whole", steps=16, progress=False)
+    same = train(recipe, tiny_text, tmp_path / "parts", steps=16, progress=False)
+    for a, b in zip(runs["whole"], runs["parts"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    differences = [np.abs(a - b).max() for a, b in zip(other.get_weights(), same.get_weights(), strict=True)]
+    assert max(differences) > 1e-3  # so much does the seed of eight updates
+
+
 def test_a_run_of_known_length_cools_down_and_ends(tiny_text, tmp_path):
     rates = [CoolDown(0.5, 20).rate_of(k) for k in range(20)]
     np.testing.assert_allclose(rates, [0.5] * 10 + [0.05 * k for k in range(10, 0, -1)])
@@ -88,6 +112,8 @@ def test_a_run_of_known_length_cools_down_and_ends(tiny_text, tmp_path):
         ([3, 2, 2.5, 2.2], 2, True),
         ([3, 2, 2.5, 1.9], 2, False),
         ([3, 4, 5, 6], 0, False),
+        (["nan", 3, 4], 1, True),
+        (["nan", "nan", 3], 1, False),
         ([], 1, False),
     ],
 )
@@ -144,6 +170,40 @@ def test_dynamic_evaluation_helps_where_the_text_is_another_and_leaves_the_model
     assert len(tried) == len(RATES) or [*tried.values()][-1] > min(tried.values())
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_scaled_steps_help_too_and_are_plain_ones_where_all_weights_matter_alike(whole, tiny_text, monkeypatch):
+    model, run = whole
+    plain = evaluate_dynamically(model, small(), tiny_text, "test", run, rate=0.02)
+    monkeypatch.setattr(text_evaluation, "STATISTICS", 20)
+    scaled = evaluate_dynamically(model, small(), tiny_text, "test", run, rule="rms")
+    assert scaled["bits_per_token"] < plain["bits_per_token"]
+    tried = scaled["valid_bits_per_token"]
+    assert min(tried, key=tried.get) == f"{scaled['rate']:g}, {scaled['decay']:g}"
+    alike = [np.ones(w.shape) for w in plain_copy(model, small(), run, 1).trainable_weights]
+    monkeypatch.setattr(text_evaluation, "_gradient_squares", lambda *_: alike)
+    step = evaluate_dynamically(model, small(), tiny_text, "test", run, rule="rms", rate=0.022, decay=0.0)
+    assert step["bits_per_token"] == pytest.approx(plain["bits_per_token"], rel=1e-5)  # 0.022 / (1 + epsilon)
+    back = evaluate_dynamically(model, small(), tiny_text, "test", run, rule="rms", rate=0.022, decay=1.0)
+    assert plain["bits_per_token"] < back["bits_per_token"]  # each step is forgotten by the next
+
+
+def test_best_of_grid_goes_to_the_best_neighbour_and_around_what_is_not_finite():
+    asked = []
+
+    def score(x, y):
+        asked.append((x, y))
+        if x == 3 and y == 1:
+            raise NonFiniteLossError("too high")
+        return (x - 3) ** 2 + (y - 2) ** 2
+
+    best, tried = best_of_grid(score, (1, 2, 3, 4), (1, 2, 3))
+    assert best == [3, 2]
+    assert len(asked) == len(set(asked))
+    assert set(asked) - set(tried) == {(3, 1)}
+    assert min(tried, key=tried.get) == (3, 2)
+    with pytest.raises(NonFiniteLossError):
+        best_of_grid(score, (3, 4), (1, 2))  # at the corner
 
 
 def test_a_rate_at_which_the_loss_is_not_finite_is_one_too_high(whole, tiny_text, monkeypatch):
