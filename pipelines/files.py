@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import google_crc32c
 from apache_beam.io.filesystem import FileMetadata
@@ -73,6 +73,15 @@ def check_apart(folders: list[str]) -> None:
         for outer in folders:
             if place(inner).startswith(place(outer).rstrip("/\\") + os.sep):
                 raise UserError(f"{inner} lies in {outer}: what is in it would count twice")
+
+
+def check_names(paths: Iterable[str]) -> None:
+    """Raises a `UserError` where a path is no text: what a pipeline sends from step to step is UTF-8."""
+    for path in paths:
+        try:
+            path.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UserError(f"the file name {path!a} is not UTF-8: rename it") from error
 
 
 def match(pattern: str, limit: int | None = None) -> list[FileMetadata]:

@@ -8,7 +8,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.data.strokes import Cleaning
 from keras_seqgen.errors import UserError
-from pipelines.files import check_apart, distinct, match, read_bytes
+from pipelines.files import check_apart, check_names, distinct, match, read_bytes
 from pipelines.ink_schema import Rules
 from pipelines.ink_shards import Preparation
 from pipelines.ink_sources import LISTS
@@ -119,6 +119,9 @@ def _inputs(options) -> list[str]:
     inputs = distinct(options.input)
     if options.format != "iam-ondb":
         check_apart(inputs)
+    for path in inputs:  # now: later an earlier run's files are gone
+        for source in LISTS[options.format](path):
+            check_names(source.paths)
     return inputs
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
+from keras_seqgen.data.exif_orientation import upright
 from keras_seqgen.data.ink_records import BadRecord
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.data.labelled_image import LabelledImage
@@ -18,6 +20,7 @@ from pipelines.image_sources import NO_SPLIT, Pair
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "PPM")  # what Pillow may try on a stranger's file
 _KEPT = {"JPEG": ("L", "RGB"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")}  # TensorFlow reads these itself
+_PNG = b"\x89PNG"  # how such a file begins
 _SHOWN = 8  # unknown values that a dead letter lists
 
 
@@ -50,7 +53,11 @@ class _FaultError(Exception):
 
 
 def prepare_pair(pair: Pair, rules: Rules) -> PreparedPair | BadRecord:
-    """Reads and checks both files of a pair. Pictures keep their own bytes; labels become 8-bit grey PNGs."""
+    """Reads and checks both files of a pair, as their Exif data say that they are to be shown.
+
+    Pictures keep their own bytes; those that are turned, or that TensorFlow would not read, become PNGs; labels become
+    8-bit grey PNGs.
+    """
     try:
         return _prepare(pair, rules)
     except _FaultError as fault:
@@ -66,13 +73,16 @@ def _prepare(pair: Pair, rules: Rules) -> PreparedPair:
     if split is None or split == NO_SPLIT:
         raise _FaultError("in no split", f"no list names {pair.name}")
     picture, encoded = _open(pair.image, "image", rules)
-    label_picture, _ = _open(pair.label, "label", rules)
+    label_picture, label_file = _open(pair.label, "label", rules)
     if picture.size != label_picture.size:
         sizes = ["{}x{}".format(*opened.size) for opened in (picture, label_picture)]
-        raise _FaultError("size mismatch", f"the image is {sizes[0]}, its label image {sizes[1]} pixels")
-    label = _label_values(label_picture, rules.labels)
+        turned = ", turned as its Exif orientation says" if picture.format is None else ""
+        remark = ": labels belong to the picture as it is shown" if turned else ""
+        detail = f"the image is {sizes[0]}{turned}, its label image {sizes[1]} pixels{remark}"
+        raise _FaultError("size mismatch", detail)
+    label = _label_values(label_picture, label_file, rules.labels)
     pixels = _eight_bits(picture)
-    if picture.mode not in _KEPT.get(str(picture.format), ()):
+    if picture.mode not in _KEPT.get(str(picture.format), ()) or not _is_whole(encoded):
         encoded = _png(Image.fromarray(pixels))
     width, height = picture.size
     record = LabelledImage(pair.name, encoded, _png(Image.fromarray(label)), height, width)
@@ -80,13 +90,15 @@ def _prepare(pair: Pair, rules: Rules) -> PreparedPair:
 
 
 def _open(path: str, what: str, rules: Rules) -> tuple[Image.Image, bytes]:
-    """A decoded picture and its file's bytes."""
+    """A decoded picture, upright, without a `format` if it was turned; and its file's bytes."""
     try:
         encoded = read_bytes(path, rules.max_bytes)
+        Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit; that of the rules holds instead
         picture = Image.open(io.BytesIO(encoded), formats=_FORMATS)
         if picture.width * picture.height > rules.max_pixels:
             raise _FaultError("too large", f"the {what} has {picture.width}x{picture.height} pixels")
         picture.load()
+        return upright(picture), encoded
     except _FaultError:
         raise
     except UserError as error:
@@ -94,19 +106,29 @@ def _open(path: str, what: str, rules: Rules) -> tuple[Image.Image, bytes]:
     except Exception as error:  # each codec has its own
         detail = re.sub(r"<[^>]*>", path, str(error))  # Pillow names the object in memory, whose address is no reason
         raise _FaultError(f"unreadable {what}", f"{type(error).__name__}: {detail}"[:500]) from error
-    return picture, encoded
+
+
+def _is_whole(encoded: bytes) -> bool:
+    """Whether a JPEG or PNG has its end mark: Pillow does without, TensorFlow does not."""
+    if encoded.startswith(_PNG):
+        return b"IEND\xaeB\x60\x82" in encoded
+    return encoded.rfind(b"\xff\xd9") > encoded.rfind(b"\xff\xda")
 
 
 def _eight_bits(picture: Image.Image) -> np.ndarray:
     """uint8 (h, w, 3); of greys of 16 bits the upper 8, as TensorFlow takes them, where Pillow would cut all at 255."""
-    if picture.mode.startswith("I;16"):
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("F", "I"):
+        raise _FaultError("unreadable image", "its pixels are 32-bit numbers; write 8 or 16 bits")
     return np.asarray(picture.convert("RGB"))
 
 
-def _label_values(picture: Image.Image, labels: LabelSet) -> np.ndarray:
-    """The labels, uint8 (h, w), all of them known."""
+def _label_values(picture: Image.Image, encoded: bytes, labels: LabelSet) -> np.ndarray:
+    """The labels, uint8 (h, w), all of them known; `encoded` is the picture's file."""
     values = np.asarray(picture)
+    if picture.mode == "L":  # Pillow stretches 2 and 4 bits over 0..255
+        values = values // (255 // (2 ** _grey_bits(picture, encoded) - 1))
     if values.ndim != 2 or values.dtype.kind not in "bui":
         raise _FaultError("label is no index image", f"its pixels are {picture.mode}, not one whole number each")
     present, counts = np.unique(values, return_counts=True)
@@ -120,6 +142,13 @@ def _label_values(picture: Image.Image, labels: LabelSet) -> np.ndarray:
     if ignored.all():
         raise _FaultError("nothing is labelled", f"every pixel is {labels.ignore}")
     return values.astype(np.uint8)
+
+
+def _grey_bits(picture: Image.Image, encoded: bytes) -> int:
+    """Bits per pixel in the file of a picture of mode L."""
+    if encoded.startswith(_PNG):
+        return encoded[24]
+    return picture.tag_v2.get(258, (8,))[0] if isinstance(picture, TiffImageFile) else 8
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -9,7 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from keras_seqgen.errors import UserError
 from pipelines.files import files_below
-from pipelines.splits import read_names
+from pipelines.splits import assign, read_names
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LABELS = (".png", ".bmp", ".tif", ".tiff")
@@ -50,6 +50,9 @@ def list_voc(root: str) -> Iterator[Pair]:
     """Pascal VOC: JPEGImages/, SegmentationClass/ and, if it is there, ImageSets/Segmentation/.
 
     The records are those that have labels or stand in a list; most of VOC's pictures have and do neither.
+
+    Raises:
+        UserError: a list cannot be read, two lists name the same picture, or two files differ in their ending alone.
     """
     images = _by_stem(FileSystems.join(root, "JPEGImages"), PICTURES)
     labels = _by_stem(FileSystems.join(root, "SegmentationClass"), LABELS)
@@ -59,7 +62,7 @@ def list_voc(root: str) -> Iterator[Pair]:
         # The published test list is of pictures whose labels are kept secret.
         if FileSystems.exists(path):
             names = read_names(path)
-            splits |= {entry: split for entry in names if split != "test" or entry in labels}
+            assign(splits, (entry for entry in names if split != "test" or entry in labels), split)
     for name in sorted(labels.keys() | splits.keys()):
         split = splits.get(name, NO_SPLIT if splits else "")
         yield Pair(name, images.get(name, ""), labels.get(name, ""), split)
@@ -85,7 +88,9 @@ def list_pairs(root: str, image_folder: str, label_folder: str, label_suffix: st
     }
     if together and label_suffix:  # then pictures may be PNGs, too
         rest = _by_stem(_below(root, image_folder), LABELS).items()
-        images |= {name: path for name, path in rest if not name.endswith(label_suffix)}
+        for name, path in rest:
+            if not name.endswith(label_suffix):
+                _add(images, name, path)
     for name in sorted(images.keys() | labels.keys()):
         yield Pair(name, images.get(name, ""), labels.get(name, ""))
 
@@ -118,7 +123,11 @@ def _by_stem(folder: str, endings: tuple[str, ...]) -> dict[str, str]:
         stem, dot, ending = file.path.rpartition(".")
         if dot and dot + ending.lower() in endings:
             name = stem[len(base) :].lstrip("/\\").replace("\\", "/")
-            if name in found:
-                raise UserError(f"{found[name]} and {file.path} have the same name")
-            found[name] = file.path
+            _add(found, name, file.path)
     return found
+
+
+def _add(found: dict[str, str], name: str, path: str) -> None:
+    if name in found:
+        raise UserError(f"{found[name]} and {path} have the same name: rename or remove one")
+    found[name] = path

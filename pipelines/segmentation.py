@@ -26,12 +26,13 @@ from pipelines.image_shards import ImagePreparation, WriteImageShard
 from pipelines.image_sources import Pair
 from pipelines.image_summary import ImageSummary
 from pipelines.segmentation_options import EXAMPLES, add_arguments, plan
-from pipelines.splits import SPLITS, stable_hash
+from pipelines.splits import SPLITS, ListSplit, stable_hash
 
 _WRITTEN = [
     *(f"{split}-*-of-*.tfrecord" for split in SPLITS),
     *("dead_letters-*-of-*.jsonl", "stats.json", "labels.json", "schema.pbtxt"),
 ]
+_SHOWN = 8  # labels that a line names
 
 
 class MergeImageSummaries(beam.CombineFn):
@@ -64,6 +65,26 @@ def key_by_shard(pair: str, shards: int) -> tuple[int, str]:
     return stable_hash(Pair.from_text(pair).name) % shards, pair
 
 
+def check_listing(inputs: list[str], listing, split) -> list[str]:
+    """Lists the pairs once before anything is written, so that mistakes in them cost nothing.
+
+    Args:
+        inputs: Folders. listing: Folder -> its pairs. split: Pair -> split.
+
+    Returns:
+        A pair without files, as text, for each name that the lists of `split` have and no input.
+
+    Raises:
+        UserError: where the pairs cannot be listed.
+    """
+    absent = set(split.members) if isinstance(split, ListSplit) else set()
+    for root in inputs:
+        for pair in listing(root):
+            stable_hash(pair.name)
+            absent.discard(pair.name)
+    return [Pair(name, "", "").to_text() for name in sorted(absent)]
+
+
 def write_summary(summary: ImageSummary, output: str, labels: LabelSet) -> None:
     """Writes `stats.json`, `labels.json` and `schema.pbtxt`."""
     write_text(FileSystems.join(output, "labels.json"), labels.to_json())
@@ -72,15 +93,23 @@ def write_summary(summary: ImageSummary, output: str, labels: LabelSet) -> None:
     write_text(FileSystems.join(output, "stats.json"), stats)  # last: the folder is whole
 
 
-def build(pipeline: beam.Pipeline, inputs: list[str], listing, preparation: ImagePreparation) -> None:
-    """The steps: list the pairs, group them by shard, write each shard, add up the counts, write them."""
+def build(
+    pipeline: beam.Pipeline, inputs: list[str], listing, absent: list[str], preparation: ImagePreparation
+) -> None:
+    """The steps: list the pairs, group them by shard, write each shard, add up the counts, write them.
+
+    Args:
+        inputs, listing, preparation: of `plan`. absent: of `check_listing`; they become dead letters.
+    """
+    shards = preparation.shards
     pairs = (
         pipeline
         | "inputs" >> beam.Create(inputs)
         | "list_pairs" >> beam.FlatMap(list_pairs, listing)
-        | "key_by_shard" >> beam.Map(key_by_shard, preparation.shards)
+        | "key_by_shard" >> beam.Map(key_by_shard, shards)
     )
-    empty_shards = pipeline | "shards" >> beam.Create([(shard, "") for shard in range(preparation.shards)])
+    marks = [(shard, "") for shard in range(shards)]
+    empty_shards = pipeline | "shards" >> beam.Create(marks + [key_by_shard(pair, shards) for pair in absent])
     _ = (
         (pairs, empty_shards)
         | "with_empty_shards" >> beam.Flatten()
@@ -102,13 +131,14 @@ def run(own: argparse.Namespace, options: PipelineOptions) -> dict:
         The content of `stats.json`.
 
     Raises:
-        UserError: where an option is wrong, or there is nothing to read.
+        UserError: where an option or an input is wrong, or there is nothing to read.
     """
     inputs, listing, preparation = plan(own)
+    absent = check_listing(inputs, listing, preparation.rules.split)
     # The default, DirectRunner, would try to download another one.
     runner = None if options.get_all_options(drop_default=True).get("runner") else "FnApiRunner"
     with emptied(preparation.output, _WRITTEN), beam.Pipeline(runner, options=options) as pipeline:
-        build(pipeline, inputs, listing, preparation)
+        build(pipeline, inputs, listing, absent, preparation)
     stats = json.loads(read_bytes(FileSystems.join(preparation.output, "stats.json")))
     if not stats["records"]["in"]:
         raise UserError(f"no picture was found in {' '.join(inputs)}")
@@ -125,9 +155,28 @@ def report(stats: dict, output: str) -> int:
         sizes = ", ".join(list(numbers["sizes"])[:3]) + (", ..." if len(numbers["sizes"]) > 3 else "")
         present = sum(count > 0 for count in numbers["class_pixels"])
         print(f"{split}: {numbers['images']} pictures ({sizes}), {present} labels occur", file=sys.stderr)
-    if "train" not in stats["splits"]:
+    if "train" in stats["splits"]:
+        labels = json.loads(read_bytes(FileSystems.join(output, "labels.json")))
+        for line in _missing_labels(stats["splits"]["train"], labels):
+            print(line, file=sys.stderr)
+    else:
         print(f"no picture is left to train on; the reasons are in {output}/dead_letters-*.jsonl", file=sys.stderr)
     return int("train" not in stats["splits"])
+
+
+def _missing_labels(numbers: dict, labels: dict) -> list[str]:
+    """Lines that name the labels that no training pixel has."""
+    names, ignore = labels["names"] or map(str, range(labels["count"])), labels["ignore"]
+    counts = enumerate(zip(names, numbers["class_pixels"], strict=True))
+    missing = [name for label, (name, count) in counts if not count and label != ignore]
+    if not missing:
+        return []
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    lines = [f"labels that never occur in train: {', '.join(missing[:_SHOWN])}{more}"]
+    if numbers["ignored_pixels"]:
+        void = f"  {numbers['ignored_pixels']} of its pixels are {ignore}, which stands for no label"
+        lines.append(f"{void}: masks of 0 and {ignore} must have the object's number, 1, in place of {ignore}")
+    return lines
 
 
 def main(argv: list[str] | None = None) -> int:

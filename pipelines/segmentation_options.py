@@ -24,8 +24,9 @@ EXAMPLES = """examples:
         --image-folder . --label-folder . --label-suffix _mask \\
         --direct_running_mode multi_processing --direct_num_workers 2
 
-Label images hold a whole number in each pixel (grey, or a palette's index); pictures may have any size. Beam's own
-options (--runner, --temp_location, ...) may follow. The runner is FnApiRunner (local) unless one is given.
+Label images hold a whole number in each pixel (grey, or a palette's index); pictures may have any size. A photo with an
+Exif orientation is turned by it; its label image must be of the picture as it is shown. Beam's own options (--runner,
+--temp_location, ...) may follow. The runner is FnApiRunner (local) unless one is given.
 """
 _KNOWN = {"voc": VOC, "camvid": CAMVID}
 _LABELS_HELP = (

@@ -1,6 +1,7 @@
 """Which split a line belongs to: by official lists, or by a hash of its group that no run and no machine changes."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apache_beam.io.filesystems import FileSystems
@@ -73,10 +74,22 @@ def read_lists(files: dict[str, list[str]], roots: list[str]) -> ListSplit:
     members: dict[str, str] = {}
     for split, names in files.items():
         for name in names:
-            for entry in read_names(find_list(name, roots)):
-                if members.setdefault(entry, split) != split:
-                    raise UserError(f"{entry} is in the lists of both {members[entry]} and {split}")
+            assign(members, read_names(find_list(name, roots)), split)
     return ListSplit(members)
+
+
+def assign(members: dict[str, str], names: Iterable[str], split: str) -> None:
+    """Puts names into a split.
+
+    Args:
+        members: Name -> split, to be added to.
+
+    Raises:
+        UserError: a name is in another split.
+    """
+    for name in names:
+        if members.setdefault(name, split) != split:
+            raise UserError(f"{name} is in the lists of both {members[name]} and {split}: take it out of one")
 
 
 def read_names(path: str) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 from keras_seqgen.data.schema import InkLine
 from keras_seqgen.data.strokes import Repairs
 
-_UNIT = 2**20  # sums are kept as whole multiples of 1/_UNIT: whole numbers add up the same in any order
+_UNIT = 2**300  # of which each float32 and its square is a multiple: sums of whole numbers are the same in any order
+_ROUNDING = 2.0**-40  # a variance below this share of the mean square is what is left of no variance
 
 
 @dataclass
@@ -61,9 +62,9 @@ class SplitSummary:
     def offsets(self) -> dict[str, list[float]]:
         """Mean and standard deviation of dx and dy; 1 in place of a deviation of 0."""
         n = max(self.points, 1) * _UNIT
-        mean = [Fraction(value, n) for value in self.sums[:2]]
-        variance = [float(Fraction(value, n) - m * m) for value, m in zip(self.sums[2:], mean, strict=True)]
-        return {"mean": [float(m) for m in mean], "std": [max(v, 0.0) ** 0.5 or 1.0 for v in variance]}
+        mean, square = ([Fraction(value, n) for value in part] for part in (self.sums[:2], self.sums[2:]))
+        variance = [float(s - m * m) if s - m * m > _ROUNDING * s else 1.0 for s, m in zip(square, mean, strict=True)]
+        return {"mean": [float(m) for m in mean], "std": [v**0.5 for v in variance]}
 
 
 def line_measures(line: InkLine) -> dict[str, float]:

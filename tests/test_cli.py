@@ -141,6 +141,31 @@ def test_every_command_from_raw_files_to_a_written_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("two.json", '{"lines": [{"points": [[0, 0, 0], [1, 1, 1]]}, {"points": [[0, 0, 0], [2, 2, 1]]}]}', "2 lines"),
+        ("three.ndjson", '{"drawing": [[[0, 3], [1, 5]]]}\n' * 3, "3 lines"),
+        ("nan.json", '{"points": [[0, 0, 0], [NaN, 1, 1]]}', "not finite"),
+        ("nan.inkml", "<ink><trace>0 0, nan 1</trace></ink>", "not finite"),
+        ("one.inkml", "<ink><trace>0 0</trace></ink>", "fewer than 2 points"),
+        ("none.json", '{"lines": []}', "no line of ink"),
+        ("none.ndjson", "\n", "no line of ink"),
+        ("bad.inkml", "<ink><trace>1 2 3</trace></ink>", "not 2 values"),
+        ("flat.json", '{"points": [1, 2]}', "no points"),
+    ],
+)
+def test_primers_that_cannot_be_used_are_told(name, content, message, tmp_path, capsys):
+    path = tmp_path / name
+    path.write_text(content)
+    words = ["write", "a", "--prime", str(path), "--prime-text", "b", "--server", "localhost:1", "-o", "line.svg"]
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert str(path) in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("requirement", "met"), [("x<2", True), ("x < 1.5", False), ("x<=1.5", True), ("x>-1e3", True), ("x >= 1.6", False)]
 )
 def test_requirements(requirement, met):

@@ -32,7 +32,7 @@ def write(commands):
     )
     command.add_argument("--best-of", type=int, metavar="N", help="draw each line N times, keep what reads best")
     command.add_argument("--reader", metavar="FOLDER", help="--best-of: a model of ink-recognition, in this process")
-    command.add_argument("--prime", metavar="INK", help="a file of ink whose hand is to be taken up")
+    command.add_argument("--prime", metavar="INK", help="a file of one line of ink whose hand is to be taken up")
     command.add_argument("--prime-text", metavar="TEXT", help="what the ink says (default: as the file tells)")
     command.add_argument("--replace", metavar="CHARACTER", help="stands for characters that the model does not know")
     add_json(command)

@@ -55,7 +55,11 @@ def _show_lines(arguments) -> None:
 
 
 def read_lines(folder: str | Path, split: str, count: int) -> list:
-    """The first `count` lines of a prepared split."""
+    """The first `count` lines of a prepared split, all where it is -1.
+
+    Raises:
+        UserError: there is no such split, it is empty, or it holds no lines of handwriting.
+    """
     from keras_seqgen.commands.quiet import import_tensorflow
     from keras_seqgen.data.schema import from_example
 
@@ -63,7 +67,15 @@ def read_lines(folder: str | Path, split: str, count: int) -> list:
     if not files:
         raise UserError(f"{folder} has no split {split!r}: write it with `keras-seqgen prepare` first")
     records = import_tensorflow().data.TFRecordDataset(files).take(count)
-    return [from_example(record) for record in records.as_numpy_iterator()]
+    try:
+        lines = [from_example(record) for record in records.as_numpy_iterator()]
+    except UserError as error:
+        raise UserError(
+            f"{folder} holds no handwriting ({error}): name a folder that `keras-seqgen prepare handwriting` wrote"
+        ) from error
+    if not lines:
+        raise UserError(f"the split {split!r} of {folder} is empty: name another with --split")
+    return lines
 
 
 def print_json(content: dict) -> None:

@@ -45,9 +45,13 @@ def write(arguments) -> int:
     check_suffix(arguments.output)
     if arguments.best_of is not None and arguments.best_of < 1:
         raise UserError(f"--best-of must be positive. Received: {arguments.best_of}")
+    if arguments.reader and arguments.best_of is None:
+        raise UserError("--reader is for --best-of N: without it nothing is read")
     primer = _read_primer(arguments.prime, arguments.prime_text) if arguments.prime or arguments.prime_text else None
     writer = _remote_writer(arguments) if arguments.server else _local_writer(arguments)
-    if primer and not arguments.server:  # a server does not tell the unit of its model's data
+    if primer and arguments.server:
+        print("the primer is sent as it is: a server takes it in the unit of its model's data", file=sys.stderr)
+    elif primer:
         primer = _in_unit_of(writer.folder, primer[0]), primer[1]
     texts, seeds = arguments.text, _seeds(arguments.seed, len(arguments.text))
     asked = [f" {text}" for text in texts] if primer else texts
@@ -56,7 +60,10 @@ def write(arguments) -> int:
     if arguments.best_of is None:
         lines = writer.write(asked, seed=seeds, **options)
     else:
-        chosen = best_lines(writer, open_reader(arguments.reader), asked, seeds, arguments.best_of, **options)
+        reader = open_reader(arguments.reader)
+        if reader.features == "raw":  # its export does not tell that unit
+            print("the reader takes ink in the unit of its training data; it is read as written", file=sys.stderr)
+        chosen = best_lines(writer, reader, asked, seeds, arguments.best_of, **options)
         lines, seeds = [one.strokes for one in chosen], [one.seed for one in chosen]
         judged = {"best_of": arguments.best_of, "readings": [one.reading for one in chosen]}
         judged |= {"cer": [one.cer for one in chosen]}
@@ -131,23 +138,28 @@ def _score(model, strokes: np.ndarray, length: np.ndarray, texts: list[str]) -> 
 
 
 def _read_primer(path: str | None, text: str | None) -> tuple[np.ndarray, str]:
-    """Strokes and text of the first line of ink in a file."""
+    """Strokes and text of the one line of ink in a file."""
     if not path:
         raise UserError("--prime-text needs --prime, a file of ink")
     from keras_seqgen.data.ink_formats import read_ink
-    from keras_seqgen.data.ink_records import RawLine
+    from keras_seqgen.data.ink_records import BadRecord, check_trace
     from keras_seqgen.data.strokes import points_to_offsets
 
-    if path.endswith(".json"):
-        strokes, said = _read_points(path)
-    else:
-        lines = [record for record in read_ink(path) if isinstance(record, RawLine)]
-        if not lines:
-            raise UserError(f"{path} holds no line of ink")
-        strokes, said = points_to_offsets(lines[0].trace.points, lines[0].trace.pen), lines[0].text
-    if not (text or said):
+    records = _read_points(path) if path.endswith(".json") else read_ink(path)
+    if not records:
+        raise UserError(f"{path} holds no line of ink")
+    if len(records) > 1:
+        raise UserError(f"{path} holds {len(records)} lines of ink: --prime takes a file of one")
+    (record,) = records
+    if isinstance(record, BadRecord):
+        raise UserError(f"{path}: {record.name} cannot be used: {record.detail}")
+    try:
+        trace = check_trace(record.trace)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    if not (text or record.text):
         raise UserError(f"{path} does not tell what it says: give --prime-text")
-    return strokes, text or said
+    return points_to_offsets(trace.points, trace.pen), text or record.text
 
 
 def _in_unit_of(model: Path, strokes: np.ndarray) -> np.ndarray:
@@ -174,13 +186,18 @@ def usual_step(stats: Path) -> float:
     return math.sqrt(float((unit.std**2).sum() + (unit.mean**2).sum()))
 
 
-def _read_points(path: str) -> tuple[np.ndarray, str]:
-    from keras_seqgen.data.strokes import points_to_offsets
+def _read_points(path: str) -> list:
+    """The lines of what `write -o line.json` writes, as `RawLine`s."""
+    from keras_seqgen.data.ink_records import RawLine
+    from keras_seqgen.data.strokes import Trace
 
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        record = record["lines"][0] if "lines" in record else record
-        points = np.asarray(record["points"], np.float64)
-        return points_to_offsets(points[:, :2], points[:, 2]), record.get("text", "")
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        lines = []
+        for record in content.get("lines", [content]):
+            points = np.asarray(record["points"], np.float64)
+            trace = Trace(points[:, :2], points[:, 2])
+            lines.append(RawLine(path, path, "", record.get("text", ""), trace))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f"{path} holds no points as `write -o line.json` writes them: {error}") from error
+    return lines

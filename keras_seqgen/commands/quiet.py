@@ -8,6 +8,8 @@ import sys
 
 def import_tensorflow():
     """Imports TensorFlow and starts its CPU; KERAS_SEQGEN_VERBOSE=1 lets it talk."""
+    # As in layers/lattice_filter.py, which nobody imports who runs an exported CRF: there are the reasons.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_SPMM", "1")
     with contextlib.ExitStack() as stack:
         if not os.environ.get("KERAS_SEQGEN_VERBOSE"):
             stack.enter_context(_standard_error_closed())

@@ -1,13 +1,17 @@
 """`keras-seqgen segment`, and what `evaluate`, `export` and `show` do for segmentation."""
 
+import io
+import math
 import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from keras_seqgen.commands.data import print_json
 from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.commands.systems import default_model, register_classes
+from keras_seqgen.data.exif_orientation import upright
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.errors import UserError
 from keras_seqgen.recipes import load_recipe
@@ -76,12 +80,25 @@ def model_of(run, recipe, crf=None):
 
     from keras_seqgen.models.segmenter import has_crf, with_crf
 
+    if not (Path(run) / "best.keras").exists():
+        raise UserError(f"{run} has no best.keras yet: train for at least one epoch")
     model = keras.models.load_model(Path(run) / "best.keras", compile=False)
     if crf is None:
         return recipe.evaluation_model(model)
     if has_crf(model):
         raise UserError(f"{run} was trained with a CRF: another one after it is for networks without")
-    return with_crf(model, **crf)
+    return _checked_crf(with_crf, model, crf)
+
+
+def _checked_crf(make, what, settings):
+    """`make(what, **settings)`, a network or layer with a CRF of a user's settings."""
+    for name, value in settings.items():
+        if not math.isfinite(value):
+            raise UserError(f"`{name}` must be finite. Received: {name}={value}")
+    try:
+        return make(what, **settings)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def labeller(model):
@@ -97,18 +114,29 @@ def labeller(model):
 
 def segment(arguments) -> int:
     """Writes the labels of pictures, and the pictures under their colours."""
+    of_crf = [name for name in ("labels", *CRF_SETTINGS) if getattr(arguments, name) is not None]
+    if of_crf and not arguments.logits:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in of_crf)
+        raise UserError(f"{flags}: these belong to --logits FILE; an exported model has labels and a CRF of its own")
+    if arguments.logits and arguments.model:
+        raise UserError("--logits and --model exclude each other: the CRF alone needs no model")
     if arguments.logits and len(arguments.image) != 1:
         raise UserError("--logits belong to one picture")
     if not 0 <= arguments.strength <= 1:
         raise UserError(f"--strength must lie in 0..1. Received: {arguments.strength}")
-    stems = [Path(path).stem for path in arguments.image]
-    if len(set(stems)) < len(stems):
-        raise UserError("two pictures have the same name: write them to different folders")
+    stems: dict[str, str] = {}
+    for path in arguments.image:
+        if (stem := Path(path).stem) in stems:
+            raise UserError(f"{stems[stem]} and {path} have the same name: write them to different folders")
+        stems[stem] = path
     label, labels = _by_crf(arguments) if arguments.logits else _by_model(arguments)
     report = []
-    for stem, path in zip(stems, arguments.image, strict=True):
+    for stem, path in stems.items():
         pixels = read_picture(path)
-        found, probabilities = label(pixels)
+        try:
+            found, probabilities = label(pixels)
+        except (UserError, ValueError) as error:
+            raise UserError(f"{path} cannot be labelled: {error}. Is it too large? Make it smaller first") from error
         files = _write(arguments, stem, pixels, found, probabilities, labels)
         values, counts = np.unique(found, return_counts=True)
         shares = {labels.name(int(v)): round(int(n) / found.size, 4) for v, n in zip(values, counts, strict=True)}
@@ -135,16 +163,29 @@ def _write(arguments, stem, pixels, found, probabilities, labels) -> list[str]:
 
 
 def read_picture(path) -> np.ndarray:
-    """A picture file's pixels, (h, w, 3) float32 in 0..255, decoded as in training."""
+    """A picture file's pixels as it is shown, (h, w, 3) float32 in 0..255, decoded as in training."""
     tf = import_tensorflow()
     from keras_seqgen.data.labelled_image import decode_picture
 
     try:
-        return decode_picture(Path(path).read_bytes()).numpy()
+        return decode_picture(_upright(Path(path).read_bytes())).numpy()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except tf.errors.InvalidArgumentError as error:
         raise UserError(f"{path} is no picture (JPEG, PNG, BMP or GIF) that can be decoded") from error
+
+
+def _upright(encoded) -> bytes:
+    """A picture's bytes as they are, or those of a PNG, if Exif data turn it; TensorFlow's decoder does not."""
+    try:
+        with Image.open(io.BytesIO(encoded)) as picture:
+            turned, stream = upright(picture), io.BytesIO()
+            if turned is picture:
+                return encoded
+            turned.convert("RGB").save(stream, "PNG")
+            return stream.getvalue()
+    except Exception:  # what Pillow cannot read: the decoder tells
+        return encoded
 
 
 def show_pictures(arguments) -> None:
@@ -185,7 +226,8 @@ def _by_crf(arguments):
     from keras_seqgen.models.segmenter import crf_of
 
     unary = _read_logits(arguments.logits, read_picture(arguments.image[0]).shape[:2])
-    crf = crf_of(unary.shape[-1], **{name: getattr(arguments, name) for name in CRF_SETTINGS})
+    given = {name: getattr(arguments, name) for name in CRF_SETTINGS}
+    crf = _checked_crf(crf_of, unary.shape[-1], {name: value for name, value in given.items() if value is not None})
     labels = LabelSet.load(arguments.labels) if arguments.labels else LabelSet(unary.shape[-1], None)
     if labels.count != unary.shape[-1]:
         raise UserError(f"{arguments.labels} has {labels.count} labels, {arguments.logits} {unary.shape[-1]}")
@@ -201,14 +243,21 @@ def _read_logits(path, size) -> np.ndarray:
     """(h, w, L) float32 from a .npy of (h, w, L) or (L, h, w), a leading 1 allowed; probabilities become their logs."""
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read as a .npy file: {error}") from error
+    if not isinstance(values, np.ndarray):
+        raise UserError(f"{path} holds several arrays: write one with np.save")
     shape = values.shape
     if values.ndim == 4 and shape[0] == 1:
         values = values[0]
     if values.ndim == 3 and values.shape[:2] != size and values.shape[1:] == size:
         values = np.moveaxis(values, 0, -1)
-    if values.ndim != 3 or values.shape[:2] != size or values.shape[-1] > 256 or values.dtype.kind not in "fiu":
+    if (
+        values.ndim != 3
+        or values.shape[:2] != size
+        or not 1 <= values.shape[-1] <= 256
+        or values.dtype.kind not in "fiu"
+    ):
         raise UserError(f"{path} must hold numbers ({size[0]}, {size[1]}, labels), as the picture is. It has {shape}")
     values = values.astype(np.float32)
     if not np.isfinite(values).all():

@@ -8,13 +8,16 @@ import threading
 from keras_seqgen.commands.data import print_json
 from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.errors import UserError
+from keras_seqgen.server.limits import RANGES, check_range
 
 
 def serve(arguments) -> int:
     """Serves until it is told to stop (Ctrl-C, SIGTERM), and then lets running requests end."""
-    for name in ("max_bytes", "max_rows", "max_points", "max_requests", "workers", "poll_seconds"):
+    for name in ("max_bytes", "max_rows", "max_points", "max_requests", "workers"):
         if not getattr(arguments, name) > 0:
             raise UserError(f"--{name.replace('_', '-')} must be positive. Received: {getattr(arguments, name)}")
+    for name in RANGES:
+        check_range(name, getattr(arguments, name), f"--{name.replace('_', '-')}")
     import_tensorflow()
     try:
         from keras_seqgen.server.limits import Limits

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,8 @@ def read_inkml(data: bytes, name: str) -> Iterator[RawLine | BadRecord]:
     """The records of an InkML document: y downward, time in seconds where there is a channel T.
 
     Where the document as a whole has a text, or no trace group has one, all its traces are one record (in CROHME the
-    groups are symbols of the one formula). Otherwise each innermost group with a text is a record.
+    groups are symbols of the one formula). Otherwise each innermost group with a text is a record. A point that several
+    elements name is in a record once.
 
     Args:
         data: The file.
@@ -33,7 +35,7 @@ def read_inkml(data: bytes, name: str) -> Iterator[RawLine | BadRecord]:
     root = tree(data)
     if _tag(root) != "ink":
         raise UserError(f"the root element is {_tag(root)!r}, not 'ink'")
-    by_id = {_id(element): element for element in root.iter() if _tag(element) in ("trace", "traceGroup")}
+    by_id = {_id(element): element for element in root.iter() if _tag(element) in ("trace", "traceGroup", "traceView")}
     groups = [] if _annotation(root, _TEXT) else _groups_with_text(root)
     writer = _annotation(root, _WRITER)
     channels = _channels(root)
@@ -94,25 +96,67 @@ def _channels(root) -> tuple[list[str], float, float]:
 def _read_traces(element, by_id: dict, channels: tuple[list[str], float, float]) -> Trace:
     names, sign, seconds = channels
     strokes, times = [], []
-    for trace in _traces_below(element, by_id):
+    for trace, parts in _traces_below(element, by_id).items():
         if trace.get("type", "penDown") != "penDown" or not (trace.text or "").strip():
             continue
-        values = _points(trace.text, len(names))
-        strokes.append(np.column_stack([values[:, names.index("X")], sign * values[:, names.index("Y")]]))
-        if "T" in names:
-            times.append(seconds * values[:, names.index("T")])
+        for values in _stretches(_points(trace.text, len(names)), parts):
+            strokes.append(np.column_stack([values[:, names.index("X")], sign * values[:, names.index("Y")]]))
+            if "T" in names:
+                times.append(seconds * values[:, names.index("T")])
     return Trace.from_strokes(strokes, times or None)
 
 
-def _traces_below(element, by_id: dict) -> Iterator:
-    """The traces of an element in order, and those that its views refer to (a view of a view is not followed)."""
-    for inner in element.iter():
-        if _tag(inner) == "trace":
-            yield inner
-        elif _tag(inner) == "traceView":
-            target = by_id.get((inner.get("traceDataRef") or "").removeprefix("#"))
-            if target is not None and _tag(target) == "trace":
-                yield target
+def _traces_below(element, by_id: dict) -> dict[Any, list[tuple[int, int | None]]]:
+    """The traces of an element and those that its views refer to, in order -> their parts, as in `_stretches`.
+
+    A view of what the element itself holds adds nothing: the symbols of a formula are such views of its strokes.
+
+    Raises:
+        UserError: a view of something that is not in the document, or a part of something other than a trace.
+    """
+    own, seen = set(element.iter()), set()
+    found: dict[Any, list[tuple[int, int | None]]] = {}
+    stack = [iter([element])]
+    while stack:
+        inner = next(stack[-1], None)
+        if inner is None:
+            stack.pop()
+        elif inner not in seen:  # views may refer to each other, or many times to the same
+            seen.add(inner)
+            stack.append(iter(inner))
+            name = (inner.get("traceDataRef") or "").removeprefix("#")
+            if _tag(inner) == "trace":
+                found[inner] = [(1, None)]
+            elif _tag(inner) == "traceView" and name:
+                if name not in by_id:
+                    raise UserError(f"a traceView refers to {name!r}: no trace, group or view of the document")
+                target, bounds = by_id[name], (inner.get("from", "").strip(), inner.get("to", "").strip())
+                if target in own:
+                    continue
+                if not any(bounds):
+                    stack.append(iter([target]))
+                elif _tag(target) == "trace" and all(bound.isdecimal() or not bound for bound in bounds):
+                    found.setdefault(target, []).append((int(bounds[0] or 1), int(bounds[1]) if bounds[1] else None))
+                else:
+                    told = " ".join(f'{key}="{bound}"' for key, bound in zip(("from", "to"), bounds, strict=True))
+                    raise UserError(f"a traceView of {name!r} has {told}: understood are points of a trace alone")
+    return found
+
+
+def _stretches(values: np.ndarray, parts: list[tuple[int, int | None]]) -> list[np.ndarray]:
+    """The points of a trace that are in one of its parts, (first, last) from 1 on, cut where some are left out.
+
+    Raises:
+        UserError: a part that the trace does not have.
+    """
+    kept = np.zeros(len(values), bool)
+    for first, end in parts:
+        last = len(values) if end is None else end
+        if not 1 <= first <= last <= len(values):
+            raise UserError(f"a traceView is of the points {first} to {last} of a trace that has {len(values)}")
+        kept[first - 1 : last] = True
+    numbers = np.flatnonzero(kept)
+    return np.split(values[numbers], np.flatnonzero(np.diff(numbers) > 1) + 1)
 
 
 def _points(text: str, width: int) -> np.ndarray:

@@ -20,7 +20,8 @@ class LabelSet:
         colours: (red, green, blue) in 0..255 of each class; () for the colours that `viz.segmentation` makes up.
 
     Raises:
-        UserError: numbers out of range, or as many names or colours as there are no classes.
+        UserError: numbers or colours out of range, as many names or colours as there are no classes, or two names with
+            the same `key`.
 
     Example:
 
@@ -41,10 +42,22 @@ class LabelSet:
         for what, values in (("names", self.names), ("colours", self.colours)):
             if values and len(values) != self.count:
                 raise UserError(f"there are {self.count} labels, but {len(values)} {what}")
+        for number in range(len(self.names)):
+            for other in range(number):
+                if self.key(other) == self.key(number):
+                    told = f"{other} is {self.names[other]!r}, {number} {self.names[number]!r}"
+                    raise UserError(f"the names of labels must differ, a blank being the same as _: {told}")
+        for colour in self.colours:
+            if len(colour) != 3 or not all(0 <= part <= _LARGEST for part in colour):
+                raise UserError(f"a colour is three numbers in 0..{_LARGEST}. Received: {colour}")
 
     def name(self, label: int) -> str:
         """The name of a class; its number where nobody named it."""
         return self.names[label] if self.names else str(label)
+
+    def key(self, label: int) -> str:
+        """The name of a class as a part of a metric's name."""
+        return self.name(label).replace(" ", "_")
 
     def to_json(self) -> str:
         """The content of `labels.json`."""

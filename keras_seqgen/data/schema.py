@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_seqgen.errors import UserError
+
 
 @dataclass(frozen=True)
 class InkLine:
@@ -52,10 +54,20 @@ def _varint(value: int) -> bytes:
 
 
 def from_example(serialized: bytes) -> InkLine:
-    """The inverse of `to_example`."""
-    import tensorflow as tf
+    """The inverse of `to_example`.
 
-    feature = tf.train.Example.FromString(serialized).features.feature
+    Raises:
+        UserError: the record is of something else.
+    """
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    try:
+        feature = tf.train.Example.FromString(serialized).features.feature
+    except DecodeError as error:
+        raise UserError("a record is no tf.train.Example") from error
+    if missing := [key for key in ("name", "writer", "text", "strokes") if key not in feature]:
+        raise UserError(f"a record is without {', '.join(missing)}")
     name, writer, text = (feature[key].bytes_list.value[0].decode("utf-8") for key in ("name", "writer", "text"))
     return InkLine(name, writer, text, np.array(feature["strokes"].float_list.value, np.float32).reshape(-1, 3))
 

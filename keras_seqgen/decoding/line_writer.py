@@ -77,7 +77,8 @@ class LineWriter:
         Source: Graves 2013, sections 5.3 (unbiased), 5.4 (biased) and 5.5 (primed).
         """
         texts = [texts] if isinstance(texts, str) else texts
-        rows = len(texts) if texts is not None else _row_count(bias, seed, primers, max_points)
+        several = None if _is_pair(primers) else primers
+        rows = len(texts) if texts is not None else _row_count(bias, seed, several, max_points)
         if not rows:
             return []
         strokes, primer_texts = _check_primers(primers, rows, with_text=self.vocabulary is not None)

@@ -66,8 +66,9 @@ class CRFRNN(keras.layers.Layer):
     The images of a batch are treated one after another: the memory is that of one, and its result its own alone.
 
     Raises:
-        ValueError: a theta or T is out of range; the inputs' sizes differ; in eager mode, an input is not finite, or an
-            image spans too many cells of the lattice. In a graph such an image's result is NaN, and no other's is.
+        ValueError: a theta or T is out of range; the inputs' sizes differ, in a graph those that it knows; in eager
+            mode, an input is not finite, or an image spans too many cells of the lattice. In a graph such an image's
+            result is NaN, and no other's is.
         NotImplementedError: on another backend than TensorFlow, unless `exact`.
 
     Example:
@@ -92,13 +93,7 @@ class CRFRNN(keras.layers.Layer):
 
     def build(self, input_shape):
         logits, image = input_shape
-        if len(logits) != len(image) or any(
-            None not in pair and pair[0] != pair[1] for pair in zip(logits[:-1], image[:-1], strict=True)
-        ):
-            raise ValueError(
-                "`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. "
-                f"Received: shapes {logits} and {image}"
-            )
+        check_sizes(logits, image)
         self.spatial_weights = self._add_matrix("spatial_weights", logits[-1], 3.0)
         self.bilateral_weights = self._add_matrix("bilateral_weights", logits[-1], 5.0)
         self.compatibility = self._add_matrix("compatibility", logits[-1], -1.0)
@@ -109,6 +104,7 @@ class CRFRNN(keras.layers.Layer):
     def call(self, inputs, mask=None, iterations=None):
         iterations = self.iterations if iterations is None else whole("iterations", iterations)
         logits, image = inputs
+        check_sizes(logits.shape, image.shape)
         tensors = pixel_tensors(self.compute_dtype, mask, logits=logits, image=image)
 
         def matrix(weight):
@@ -137,6 +133,18 @@ class CRFRNN(keras.layers.Layer):
     def get_config(self):
         names = "iterations", "theta_alpha", "theta_beta", "theta_gamma", "exact"
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def check_sizes(logits, image):
+    """Raises a `ValueError` where two shapes differ in more than the last size; `None` may be any."""
+    logits, image = tuple(logits), tuple(image)
+    if len(logits) != len(image) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(logits[:-1], image[:-1], strict=True)
+    ):
+        raise ValueError(
+            "`inputs` must be [logits (B, ..., L), image (B, ..., C)] of the same sizes. "
+            f"Received: shapes {logits} and {image}"
+        )
 
 
 def whole(name, value):

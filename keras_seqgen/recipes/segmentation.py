@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 from keras_seqgen.data.label_set import LabelSet
@@ -77,20 +78,36 @@ class SegmentationRecipe:
         *("optimizer", "momentum", "weight_decay"),
     }
 
+    def check(self):
+        """Raises a `UserError` for a value that would be dropped, or fail only after the first updates."""
+        if min(self.crop_height, self.crop_width) < 0 or (self.crop_height > 0) != (self.crop_width > 0):
+            raise UserError(
+                "`crop_height` and `crop_width` must both be positive, or both 0 for the whole picture. "
+                f"Received: crop_height={self.crop_height}, crop_width={self.crop_width}"
+            )
+        if not 1 <= self.zoom < math.inf:
+            raise UserError(f"`zoom` must be 1 or more: it magnifies by 1/zoom to zoom. Received: zoom={self.zoom}")
+        if not 0 <= self.light < math.inf:
+            raise UserError(f"`light` must be 0 or more. Received: light={self.light}")
+        for name in ("iterations", "test_iterations"):
+            if getattr(self, name) < 0:
+                raise UserError(f"`{name}` must be 0 or more. Received: {name}={getattr(self, name)}")
+
     def build(self, data):
         """The compiled model for the prepared folder `data`."""
         import keras
 
         from keras_seqgen.models.segmenter import segmenter, with_crf
 
+        self.check()
         keras.utils.set_random_seed(self.seed)
+        names = ("iterations", "theta_alpha", "theta_beta", "theta_gamma", "spatial_weight", "bilateral_weight")
         try:
             model = segmenter(labels_of(data).count, self.backbone, crf=False, weights=self.weights or None)
+            if self.crf:
+                model = with_crf(model, **{name: getattr(self, name) for name in names})
         except ValueError as error:
             raise UserError(str(error)) from error
-        if self.crf:
-            names = ("iterations", "theta_alpha", "theta_beta", "theta_gamma", "spatial_weight", "bilateral_weight")
-            model = with_crf(model, **{name: getattr(self, name) for name in names})
         self.compile(model)
         return model
 
@@ -137,6 +154,7 @@ class SegmentationRecipe:
 
         from keras_seqgen.data.segmentation import segmentation_batches
 
+        self.check()
         batches = segmentation_batches(
             data,
             "train",

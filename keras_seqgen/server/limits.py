@@ -5,7 +5,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from keras_seqgen.errors import UserError
 from keras_seqgen.server.status import ServingError
+
+RANGES = {  # of a server's settings
+    "port": (0, 65535),
+    "rest_port": (0, 65535),
+    "poll_seconds": (0.001, threading.TIMEOUT_MAX),
+    "grace": (0, threading.TIMEOUT_MAX),
+}
+
+
+def check_range(name: str, value: float, shown: str = "") -> None:
+    """Whether a setting of the server can be.
+
+    Args:
+        name: in `RANGES`. value: of the setting. shown: its name in the error; `name`, if there is none.
+
+    Raises:
+        UserError: it lies outside.
+    """
+    least, most = RANGES[name]
+    if not least <= value <= most:  # nor is NaN inside
+        raise UserError(f"{shown or name} must lie in {least:g}..{most:g}. Received: {value}")
 
 
 @dataclass(frozen=True)

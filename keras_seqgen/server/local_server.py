@@ -11,7 +11,7 @@ import grpc
 from keras_seqgen.errors import UserError
 from keras_seqgen.server.grpc_api import GrpcApi
 from keras_seqgen.server.http_server import HttpServer
-from keras_seqgen.server.limits import Gate, Limits
+from keras_seqgen.server.limits import Gate, Limits, check_range
 from keras_seqgen.server.metrics import Metrics
 from keras_seqgen.server.model_store import ModelStore
 
@@ -26,14 +26,15 @@ class LocalServer:
         host: to listen on; whoever reaches it may use the server, there is no password.
         port, rest_port: of gRPC and HTTP; 0 for any that is free.
         limits: of requests.
-        poll_seconds: between looks at the folder for versions.
-        grace: seconds that requests have to end when the server stops.
+        poll_seconds: between looks at the folder for versions, at least 0.001.
+        grace: seconds that requests have to end when the server stops, 0 or more.
 
     Attributes:
         port, rest_port: those that are used, after `start`. store: its `ModelStore`.
 
     Raises:
-        UserError: the folder holds no model that can be loaded, or a port is taken.
+        UserError: a port or a number of seconds cannot be, the folder holds no model that can be loaded, or a port is
+            taken.
 
     Example:
 
@@ -52,6 +53,9 @@ class LocalServer:
         poll_seconds=2.0,
         grace=10.0,
     ):
+        settings = {"port": port, "rest_port": rest_port, "poll_seconds": poll_seconds, "grace": grace}
+        for name, value in settings.items():
+            check_range(name, value)
         limits = limits or Limits()
         self._root, self._host, self.port, self.rest_port = Path(root), host, port, rest_port
         self._poll_seconds, self._grace = poll_seconds, grace

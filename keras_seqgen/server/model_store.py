@@ -13,23 +13,28 @@ from keras_seqgen.serving.models_config import label_versions, model_names, read
 from keras_seqgen.serving.versions import version_folder, versions
 
 _LOG = logging.getLogger(__name__)
-_TRIES = 5  # to load a version: a copy that is not atomic may be half there
+_TRIES = 5  # to load a version whose files stay as they are
 
 
 @dataclass(frozen=True)
 class State:
-    """Of a version: what TensorFlow Serving calls it (LOADING, AVAILABLE, END), and why it failed, if it did."""
+    """Of a version: what TensorFlow Serving calls it (LOADING, AVAILABLE, END), and why it failed, if it did.
+
+    tries: how often it failed over the same files. changed: their newest change before it, in nanoseconds.
+    """
 
     name: str
     error: str = ""
     tries: int = 1
+    changed: int = 0
 
 
 class ModelStore:
     """The models below a folder.
 
     Which versions are wanted is `models.config`'s to say, read anew each time; of a model that it does not name, the
-    newest. A new version is loaded and warmed up while the old one answers; a request that runs keeps its version.
+    newest. A new version is loaded and warmed up while the old one answers; a request that runs keeps its version. A
+    version that fails five times is given up until something in its folder changes: its copy may not have been whole.
 
     Args:
         root: the folder of models.
@@ -52,12 +57,12 @@ class ModelStore:
         """Load what is new and wanted, then let go of what is wanted no more. One caller at a time."""
         try:
             config = {model.name: model for model in read_models_config(self._root).model_config_list.config}
-            wanted = {
-                name: wanted_versions(config.get(name), versions(self._root / name)) for name in model_names(self._root)
-            }
+            there = {name: versions(self._root / name) for name in model_names(self._root)}
+            wanted = {name: wanted_versions(config.get(name), numbers) for name, numbers in there.items()}
         except (UserError, OSError) as error:
             _LOG.error("the models stay as they are: %s", error)
             return
+        self._forget_failures(there)
         for name, numbers in wanted.items():
             for number in numbers:
                 self._load(name, number)
@@ -68,21 +73,38 @@ class ModelStore:
     def _load(self, name: str, number: int) -> None:
         if number in self.models.get(name, {}):
             return
+        try:
+            folder = version_folder(self._root / name, number)
+            changed = _newest_change(folder)  # before the files are read: what changes meanwhile is a change
+        except (KeyError, OSError):
+            return  # it went, or is being moved: the next look tells
         before = self._states.get(name, {}).get(number)
-        tries = before.tries + 1 if before and before.name == "END" and before.error else 1
+        again = before and before.name == "END" and before.error and before.changed == changed
+        tries = before.tries + 1 if before and again else 1
         if tries > _TRIES:
             return
         self._set_state(name, number, State("LOADING"))
         try:
-            servable = Servable(name, version_folder(self._root / name, number), self._limits)
+            servable = Servable(name, folder, self._limits)
         except Exception as error:
             _LOG.error("%s version %d cannot be loaded: %s", name, number, error)
-            self._set_state(name, number, State("END", f"{type(error).__name__}: {error}".splitlines()[0], tries))
+            if tries == _TRIES:
+                remedy = f"mend the folder, or `touch {folder}`, and it is tried again"
+                _LOG.error("%s version %d is given up after %d tries (%s): %s", name, number, tries, error, remedy)
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            self._set_state(name, number, State("END", reason, tries, changed))
             return
         models, labels = self._now
         self._now = {**models, name: {**models.get(name, {}), number: servable}}, labels
         self._set_state(name, number, State("AVAILABLE"))
         _LOG.info("%s version %d answers", name, number)
+
+    def _forget_failures(self, there: dict[str, list[int]]) -> None:
+        """Drop the states of versions that failed and whose folders are gone."""
+        self._states = {
+            name: {n: state for n, state in known.items() if not state.error or n in there.get(name, ())}
+            for name, known in self._states.items()
+        }
 
     def _let_go(self, wanted: dict[str, list[int]]) -> bool:
         """Whether a version went. A model keeps its old ones until a wanted one answers, unless its folder is gone."""
@@ -133,3 +155,8 @@ class ModelStore:
         if not known:
             raise ServingError("NOT_FOUND", f"Could not find any versions of model {name}")
         return {number: known[number] for number in sorted(known, reverse=True) if version in (None, number)}
+
+
+def _newest_change(folder: Path) -> int:
+    """When a folder or something below it changed last, in nanoseconds."""
+    return max(folder.stat().st_mtime_ns, *(path.lstat().st_mtime_ns for path in folder.rglob("*")), 0)

@@ -4,6 +4,11 @@ By the conventions of TensorFlow Serving every input has the batch as its first 
 that row alone: each picture is labelled by itself, whatever the sizes of the others. A row that cannot be labelled does
 not fail the batch: its `error` says why, and its height and width are 0. Else `error` is the empty string.
 
+Whether a row is refused because the batch is too large does depend on the batch: all rows, those with an error too, are
+padded to the height of the tallest and the width of the widest picture. In the order of the request, a row is refused
+if with it the rows x that height x that width would be more than `MAX_BATCH_PIXELS`; a refused row counts as a row, its
+size does not count.
+
 All operations are TensorFlow's own, none calls Python; a server that has them needs nothing else. On a CPU, set
 TF_ENABLE_ONEDNN_SPMM=1 in the server's environment: the CRF then takes less than half the time.
 
@@ -22,7 +27,12 @@ from keras_seqgen.serving.picture_files import is_png, picture_size
 from keras_seqgen.serving.version_writer import module_of, write_version
 
 _NOT_FINITE = "the result is not finite: the picture is too large for the CRF's lattice, or the weights are not finite"
+_TOO_LARGE = (
+    "the batch is too large: its rows, padded to its largest picture, may have {} pixels together; "
+    "send fewer rows, or pictures of like size"
+)
 MAX_PIXELS = 2**21  # of a picture: the CRF takes about 1.3 kB a pixel
+MAX_BATCH_PIXELS = 2**22  # of all rows of a request, padded: each takes 4 bytes for its label and for each probability
 
 
 class SegmentationSignatures:
@@ -31,12 +41,14 @@ class SegmentationSignatures:
     Args:
         model: {"image": (B, h, w, 3)} -> logits (B, h, w, L).
         max_pixels: of a picture; a larger one is an error.
+        max_batch_pixels: of all rows together, padded; at least `max_pixels`, so that each picture alone is labelled.
 
     Source: Zheng et al. 2015 (arXiv 1502.03240).
     """
 
-    def __init__(self, model, max_pixels=MAX_PIXELS):
+    def __init__(self, model, max_pixels=MAX_PIXELS, max_batch_pixels=MAX_BATCH_PIXELS):
         self._model, self._max_pixels = model, max_pixels
+        self._max_batch_pixels = max(max_pixels, max_batch_pixels)
         self._labels = model.output.shape[-1]
 
     def trace(self):
@@ -56,7 +68,8 @@ class SegmentationSignatures:
 
         Returns:
             labels (B, H, W) int32 and probabilities (B, H, W, L) float32, H and W those of the largest picture, zeros
-            beyond a row's own height and width, (B,) int32; error (B,) strings.
+            beyond a row's own height and width, (B,) int32; error (B,) strings. B H W is at most `max_batch_pixels`:
+            in the order of the request, a row with which it would be more is an error.
         """
         error, size = tf.map_fn(
             self._inspect, image, fn_output_signature=(tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32))
@@ -85,6 +98,7 @@ class SegmentationSignatures:
         Args:
             image: (B, ...). decode: a row of it -> (h, w, 3). error: (B,) strings. size: (B, 2) int32, 0 for an error.
         """
+        error, size = self._bounded(error, size)
         height, width = tf.unstack(tf.reduce_max(size, axis=0))
 
         def one(element):
@@ -102,11 +116,35 @@ class SegmentationSignatures:
             tf.TensorSpec((), tf.bool),
         )
         parts = (image, error, tuple(tf.unstack(size, axis=1)))
-        labels, probabilities, finite = tf.map_fn(one, parts, fn_output_signature=kinds, parallel_iterations=1)
+        labels, probabilities, finite = tf.cond(
+            tf.size(error) > 0,
+            lambda: tf.map_fn(one, parts, fn_output_signature=kinds, parallel_iterations=1),
+            lambda: (tf.zeros([0, 0, 0], tf.int32), tf.zeros([0, 0, 0, self._labels]), tf.zeros([0], tf.bool)),
+        )  # `map_fn` cannot stack no rows at all
         error = tf.where(finite, error, _NOT_FINITE)
         size = tf.where(finite[:, None], size, 0)
         sizes = {"height": size[:, 0], "width": size[:, 1]}
         return {"labels": labels, "probabilities": probabilities, **sizes, "error": error}
+
+    def _bounded(self, error, size):
+        """Refuses, in their order, the rows with which the padded batch would have too many pixels.
+
+        Args:
+            error: (B,) strings. size: (B, 2) int32.
+
+        Returns:
+            Both, with the error and zeros for what is refused.
+        """
+        most = self._max_batch_pixels // tf.maximum(tf.size(error, tf.int64), 1)  # of one padded row
+
+        def widen(room, row):
+            wider = tf.maximum(room, row)
+            return tf.where(tf.reduce_prod(wider) <= most, wider, room)
+
+        wanted = tf.cast(size, tf.int64)
+        room = tf.scan(widen, wanted, tf.zeros([2], tf.int64))
+        fits = tf.reduce_all(wanted <= room, axis=1)
+        return tf.where(fits, error, _TOO_LARGE.format(self._max_batch_pixels)), tf.where(fits[:, None], size, 0)
 
     def _probabilities(self, picture):
         logits = self._model({"image": picture[None]}, training=False)

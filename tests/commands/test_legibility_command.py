@@ -4,6 +4,7 @@ The ink of `tiny_handwriting` is read by its geometry: 4 steps to the right are 
 """
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_seqgen.cli import main
-from keras_seqgen.commands import ink_reader, legibility
+from keras_seqgen.commands import handwriting, ink_reader, legibility
 from keras_seqgen.commands.ink_reader import best_lines, open_reader
 from keras_seqgen.commands.legibility import choose_lines, measure, table, unit_ratio, write_texts
 from keras_seqgen.data.ink_features import FEATURES
@@ -255,6 +256,22 @@ def test_what_a_reader_prefers_is_kept(number, capsys):
     assert f"seed {10 + number} reads 'ab', CER 0.000 (mean of 5: 0.400)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("features", ["raw", "preprocessed"])
+def test_a_reader_that_takes_a_unit_is_told_of(features, tmp_path, monkeypatch, capsys):
+    reader = Picky("ab", 1)
+    reader.features = features
+    monkeypatch.setattr(handwriting, "open_reader", lambda folder: reader)
+    monkeypatch.setattr(handwriting, "_local_writer", lambda arguments: Scribe())
+    assert main(["write", "ab", "--best-of", "2", "-o", str(tmp_path / "line.json")]) == 0
+    assert ("in the unit of its training data" in capsys.readouterr().err) == (features == "raw")
+
+
+def test_a_reader_without_a_choice_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(handwriting, "_local_writer", lambda arguments: Scribe())
+    assert main(["write", "ab", "--reader", "a", "-o", str(tmp_path / "line.json")]) == 2
+    assert "--best-of" in capsys.readouterr().err
+
+
 def test_each_line_has_its_own_seeds_and_its_own_choice():
     scribe = Scribe(vocabulary=Vocabulary(" ab"))
     chosen = best_lines(scribe, Picky("ab", 1), ["ab", " ba", "b"], [4, 5, 6], 2, bias=1.0, replace=None)
@@ -328,3 +345,11 @@ def test_a_system_alone_means_its_model_of_saved_models(models, tiny_handwriting
     monkeypatch.setattr(training, "default_model", lambda system: models / system)
     assert main(["evaluate", "handwriting", "--data", str(tiny_handwriting), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sequences"] == 8
+
+
+def test_an_empty_split_is_not_divided_by(models, tiny_handwriting, tmp_path, capsys):
+    folder = shutil.copytree(tiny_handwriting, tmp_path / "prepared")
+    (folder / "test-00000-of-00001.tfrecord").write_bytes(b"")
+    words = ["evaluate", "--model", models / "handwriting", "--data", folder, "--split", "test"]
+    assert main([str(word) for word in words]) == 2
+    assert f"the split 'test' of {folder} is empty" in capsys.readouterr().err

@@ -139,6 +139,19 @@ def test_the_crf_alone_over_anybodys_results(pictures, form):
     assert (found == np.argmax(wanted[0], axis=-1)).mean() > 0.998  # probabilities are rounded
 
 
+def test_a_turned_photo_is_labelled_as_it_is_shown(tmp_path, exported):
+    picture = scene(0)[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    Image.fromarray(np.rot90(picture)).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(segmentation.read_picture(tmp_path / "turned.png"), picture)
+    (tmp_path / "upright.png").write_bytes(encoded(picture))
+    words = [tmp_path / "turned.png", tmp_path / "upright.png", "--model", exported, "-o", tmp_path]
+    assert segment(*words, "--no-overlay") == 0
+    turned, upright = (np.asarray(Image.open(tmp_path / f"{name}.labels.png")) for name in ("turned", "upright"))
+    np.testing.assert_array_equal(turned, upright)
+
+
 def test_show_draws_truth_and_results(run, data, tmp_path):
     options = {"split": "valid", "count": 2, "output": str(tmp_path / "out.png")}
     segmentation.show_pictures(argparse.Namespace(folders=[str(data), str(run)], **options))
@@ -154,17 +167,45 @@ def test_mistakes_are_named(pictures, exported, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     np.save(tmp_path / "small.npy", np.zeros((3, 3, 2)))
     np.save(tmp_path / "bad.npy", np.full((24, 32, 2), np.nan))
-    one = pictures / "p0.png"
+    one, good = pictures / "p0.png", tmp_path / "good.npy"
+    np.save(good, np.zeros((24, 32, 2)))
+    np.savez(tmp_path / "several.npz", a=np.zeros((24, 32, 2)))
+    (tmp_path / "empty.npy").touch()
+    np.save(tmp_path / "none.npy", np.zeros((24, 32, 0)))
+    Image.new("RGB", (2000, 1500)).save(tmp_path / "large.png")
     for words, message in (
+        ([one, "--logits", tmp_path / "several.npz"], "several.npz holds several arrays: write one with np.save"),
+        ([one, "--logits", tmp_path / "empty.npy"], "empty.npy cannot be read as a .npy file"),
+        ([one, "--logits", tmp_path / "none.npy"], r"must hold numbers \(24, 32, labels\)"),
+        ([one, "--logits", good, "--theta-alpha", 0], "theta_alpha"),
+        ([one, "--logits", good, "--iterations", -1], "iterations"),
+        ([one, "--logits", good, "--spatial-weight", "nan"], "`spatial_weight` must be finite"),
+        ([one, "--logits", good, "--bilateral-weight", "nan"], "`bilateral_weight` must be finite"),
+        ([one, "--logits", good, "--theta-beta", "1e-9"], "p0.png cannot be labelled"),
+        (
+            [tmp_path / "large.png", "--model", exported],
+            "large.png cannot be labelled: .*2097152 pixels.*smaller first",
+        ),
         ([tmp_path / "missing.png", "--model", exported], "cannot be read: No such file"),
         ([tmp_path / "text.png", "--model", exported], "is no picture"),
         ([one, "--model", tmp_path / "nowhere"], "holds no SavedModel"),
-        ([one, one, "--model", exported], "the same name"),
+        ([one, one, "--model", exported], r"p0.png and .*p0.png have the same name"),
         ([one, "--strength", 2], "--strength must lie in"),
         ([one, pictures / "p1.png", "--logits", "x.npy"], "belong to one picture"),
         ([one, "--logits", "x.npy"], "cannot be read as a .npy file"),
+        ([one, "--theta-alpha", 160, "--labels", "L"], "--labels, --theta-alpha: these belong to --logits FILE"),
+        ([one, "--model", exported, "--iterations", 10], "--iterations: these belong to --logits FILE"),
+        ([one, "--logits", "x.npy", "--model", exported], "--logits and --model exclude each other"),
         ([one, "--logits", tmp_path / "small.npy"], r"must hold numbers \(24, 32, labels\)"),
         ([one, "--logits", tmp_path / "bad.npy"], "not finite"),
     ):
         with pytest.raises(UserError, match=message):
             segment(*words, "-o", tmp_path / "out")
+
+
+def test_what_evaluate_and_show_refuse(run, data, tmp_path):
+    for settings, message in (({"theta_alpha": 0.0}, "theta_alpha"), ({"iterations": -1}, "iterations")):
+        with pytest.raises(UserError, match=message):
+            segmentation.model_of(run, RECIPE, settings)
+    with pytest.raises(UserError, match=r"has no best\.keras yet"):
+        segmentation.model_of(tmp_path, RECIPE)

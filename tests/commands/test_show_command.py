@@ -1,6 +1,7 @@
-"""`keras-seqgen show curves`, and places that cannot be written."""
+"""`keras-seqgen show curves` and `show lines`, and places that cannot be written."""
 
 import re
+import shutil
 
 import pytest
 
@@ -40,3 +41,18 @@ def test_a_file_in_place_of_a_folder_is_one_line_and_exit_code_2(line, runs, tmp
     (tmp_path / "file").write_text("")
     assert main(line.format(run=runs[0], file=tmp_path / "file").split()) == 2
     assert re.fullmatch(r"keras-seqgen \w+: \S*file\S* cannot be written: .*\n", capsys.readouterr().err)
+
+
+def test_lines_of_another_system_are_told_with_the_remedy(tiny_text, tmp_path, capsys):
+    assert main(["show", "lines", str(tiny_text), "-o", str(tmp_path / "lines.svg")]) == 2
+    err = capsys.readouterr().err
+    assert f"{tiny_text} holds no handwriting" in err
+    assert "`keras-seqgen prepare handwriting`" in err
+    assert err.count("\n") == 1
+
+
+def test_an_empty_split_is_told(tiny_handwriting, tmp_path, capsys):
+    folder = shutil.copytree(tiny_handwriting, tmp_path / "prepared")
+    (folder / "test-00000-of-00001.tfrecord").write_bytes(b"")
+    assert main(["show", "lines", str(folder), "--split", "test", "-o", str(tmp_path / "lines.svg")]) == 2
+    assert f"the split 'test' of {folder} is empty" in capsys.readouterr().err

@@ -1,10 +1,12 @@
 """Which module serves a system, and which model is meant."""
 
 import json
+import os
 
 import pytest
 
 from keras_seqgen.commands import recognition, systems
+from keras_seqgen.commands.quiet import import_tensorflow
 from keras_seqgen.commands.systems import commands_of, default_model
 from keras_seqgen.errors import UserError
 
@@ -38,3 +40,12 @@ def test_what_makes_a_missing_model(tmp_path, monkeypatch):
     for system, how in (("handwriting", "demo"), ("text-lines", "export --to saved_models/text-lines")):
         with pytest.raises(UserError, match=how):
             default_model(system)
+
+
+def test_every_command_runs_an_exported_crf_as_fast_as_the_layer(monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_SPMM", "0")
+    import_tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_SPMM"] == "0"  # whoever has set it keeps it
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_SPMM")
+    import_tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_SPMM"] == "1"

@@ -139,6 +139,80 @@ def test_inkml_groups_with_texts_are_records():
     assert isinstance(three, BadRecord)
 
 
+def test_inkml_views_of_the_documents_own_traces_add_nothing():
+    data = b"""<ink><annotation type="truth">x</annotation><trace id="0">0 0, 1 1</trace><trace id="1">5 5, 6 6</trace>
+    <traceGroup xml:id="g"><annotation type="truth">Segmentation</annotation>
+      <traceGroup><annotation type="truth">x</annotation>
+        <traceView traceDataRef="1"/><traceView traceDataRef="0" from="2" to="2"/></traceGroup></traceGroup></ink>"""
+    line = only(READERS["inkml"](data, "f"))
+    np.testing.assert_array_equal(line.trace.points, [(0, 0), (1, 1), (5, 5), (6, 6)])
+    np.testing.assert_array_equal(line.trace.pen, [0, 1, 0, 1])
+
+
+def inkml_views(*groups):
+    """A document with the group #g of the traces #s, 0..1, and #t, 2..6; a view #v of both, #w of the points 2..3 of
+    #t, #a and #b of each other; each of `groups` is a record."""
+    records = "".join(f'<traceGroup><annotation type="truth">x</annotation>{views}</traceGroup>' for views in groups)
+    return f"""<ink><traceGroup xml:id="g"><trace xml:id="s">0 0, 1 0</trace>
+    <traceGroup><trace xml:id="t">2 0, 3 0, 4 0, 5 0, 6 0</trace></traceGroup></traceGroup>
+    <traceView xml:id="v" traceDataRef="#g"/><traceView xml:id="w" traceDataRef="#t" from="2" to="3"/>
+    <traceView xml:id="a" traceDataRef="#b"/><traceView xml:id="b" traceDataRef="#a"/>{records}</ink>""".encode()
+
+
+@pytest.mark.parametrize(
+    ("views", "strokes"),
+    [
+        ('<traceView traceDataRef="#g"/>', [[0, 1], [2, 3, 4, 5, 6]]),
+        ('<traceView traceDataRef="#t"/><traceView traceDataRef="#g"/>', [[2, 3, 4, 5, 6], [0, 1]]),
+        ('<traceView><traceView traceDataRef="#v"/></traceView>', [[0, 1], [2, 3, 4, 5, 6]]),
+        ('<traceView traceDataRef="#w"/>', [[3, 4]]),
+        ('<traceView traceDataRef="#t" from="4"/>', [[5, 6]]),
+        ('<traceView traceDataRef="#t" to=" 2 "/>', [[2, 3]]),
+        ('<traceView traceDataRef="#t" to="1"/><traceView traceDataRef="#t" from="3" to="4"/>', [[2], [4, 5]]),
+        ('<traceView traceDataRef="#t" from="3"/><traceView traceDataRef="#t" to="2"/>', [[2, 3, 4, 5, 6]]),
+        ('<traceView traceDataRef="#t" from="3"/><traceView traceDataRef="#g"/>', [[2, 3, 4, 5, 6], [0, 1]]),
+        ('<traceView traceDataRef="#a"/><traceView traceDataRef="#s"/>', [[0, 1]]),
+    ],
+)
+def test_inkml_views_of_groups_of_views_and_of_stretches(views, strokes):
+    line = only(READERS["inkml"](inkml_views(views), "f"))
+    assert [stroke.tolist() for stroke in np.split(line.trace.points[:, 0], np.flatnonzero(line.trace.pen) + 1)] == [
+        *strokes,
+        [],
+    ]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        'traceDataRef="#g" from="1:1"',
+        'traceDataRef="#g" to="1"',
+        'traceDataRef="#v" from="2"',
+        'traceDataRef="#t" from="1:2"',
+        'traceDataRef="#t" from="0"',
+        'traceDataRef="#t" from="-1"',
+        'traceDataRef="#t" to="6"',
+        'traceDataRef="#t" from="4" to="3"',
+        'traceDataRef="#nowhere"',
+        'traceDataRef="other.inkml#t"',
+    ],
+)
+def test_inkml_views_that_are_not_understood_are_bad_records(view):
+    bad, good = READERS["inkml"](inkml_views(f"<traceView {view}/>", '<traceView traceDataRef="#s"/>'), "f")
+    assert isinstance(bad, BadRecord)
+    assert "traceView" in bad.detail
+    assert len(good.trace.points) == 2
+
+
+def test_inkml_views_of_views_do_not_multiply():
+    doubled = '<traceGroup xml:id="u0"><trace>1 2, 3 4</trace></traceGroup>'
+    for n in range(1, 2000):
+        view = f'<traceView traceDataRef="#u{n - 1}"/>'
+        doubled += f'<traceGroup xml:id="u{n}">{view}{view}</traceGroup>'
+    data = inkml_views('<traceView traceDataRef="#u1999"/>').replace(b"<ink>", f"<ink>{doubled}".encode())
+    np.testing.assert_array_equal(only(READERS["inkml"](data, "f")).trace.points, [(1, 2), (3, 4)])
+
+
 def test_unipen():
     line, part, beyond = READERS["unipen"](UNIPEN, "u")
     assert (line.name, line.writer, line.group, line.text) == ("u#0", "anna k", "anna k", "two strokes")

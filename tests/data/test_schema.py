@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_seqgen.data.schema import InkLine, from_example, parse, parse_length, to_example
+from keras_seqgen.errors import UserError
 
 
 def lines():
@@ -30,6 +31,19 @@ def test_round_trip(line):
     again = from_example(to_example(line))
     assert (again.name, again.writer, again.text) == (line.name, line.writer, line.text)
     np.testing.assert_array_equal(again.strokes, line.strokes)
+
+
+def test_a_record_of_something_else_is_told():
+    from keras_seqgen.data import recognition_schema, text_schema
+
+    frames = recognition_schema.LabelledFrames("a", "w", "text", np.zeros((3, 4), np.float32))
+    for record, said in (
+        (text_schema.to_example(0, np.arange(3), np.dtype("u1")), "without name, writer, text, strokes"),
+        (recognition_schema.to_example(frames), "without strokes"),
+        (b"\xff" * 20, "no tf.train.Example"),
+    ):
+        with pytest.raises(UserError, match=said):
+            from_example(record)
 
 
 def test_parse_many_at_once():

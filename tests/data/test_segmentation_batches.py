@@ -220,7 +220,16 @@ def test_label_sets(tmp_path):
         labels.save(tmp_path / "labels.json")
         assert LabelSet.load(tmp_path / "labels.json") == labels
     assert (VOC.name(15), LabelSet(2).name(1)) == ("person", "1")
-    for arguments, message in (((0,), "1 to 256"), ((2, 300), "0..255"), ((2, 255, ("a",)), "2 labels, but 1 names")):
+    assert (VOC.key(11), LabelSet(2).key(1)) == ("dining_table", "1")
+    for arguments, message in (
+        ((0,), "1 to 256"),
+        ((2, 300), "0..255"),
+        ((2, 255, ("a",)), "2 labels, but 1 names"),
+        ((3, 255, ("a", "b", "a")), "must differ, a blank being the same as _: 0 is 'a', 2 'a'"),
+        ((2, 255, ("a b", "a_b")), "0 is 'a b', 1 'a_b'"),
+        ((2, 255, (), ((0, 0, 0), (0, 256, 0))), r"0..255. Received: \(0, 256, 0\)"),
+        ((1, 255, (), ((0, -1, 0),)), "a colour is three numbers"),
+    ):
         with pytest.raises(UserError, match=message):
             LabelSet(*arguments)
     (tmp_path / "labels.json").write_text("{}")

@@ -109,7 +109,11 @@ def test_network_without_a_text(prediction):
     a, b = writer.write(max_points=[9, 4], seed=[1, 2])
     assert (len(a), len(b)) == (9, 4)
     np.testing.assert_array_equal(writer.write(max_points=9, seed=1)[0], a)
-    assert len(writer.write(max_points=5, primers=[(STROKES, None)])[0]) == 5
+    (one,) = writer.write(max_points=5, primers=[(STROKES, None)])
+    assert len(one) == 5
+    (same,) = writer.write(max_points=5, primers=(STROKES, None))
+    np.testing.assert_array_equal(same, one)
+    assert len(writer.write(max_points=5, primers=((STROKES, None), None))) == 2
     with pytest.raises(UserError, match="writes without a text"):
         writer.write(["ab"], max_points=3)
     with pytest.raises(UserError, match="`max_points` must be given"):

@@ -220,6 +220,13 @@ def test_refusals():
         CRFRNN()([logits, image], iterations=2.5)
     with pytest.raises(ValueError, match="of the same sizes"):
         CRFRNN()([logits, image[:, :5]])
+    for exact in (False, True):
+        built = CRFRNN(exact=exact)
+        built([logits, image])
+        for other in (image[:, :5], image[:, :, :1], np.pad(image, [(0, 0), (0, 1), (0, 0), (0, 0)])):
+            for call in (built, tf.function(lambda x, layer=built: layer(x), autograph=False)):
+                with pytest.raises(ValueError, match="of the same sizes"):
+                    call([logits, other])
     for name, pair in (("logits", (logits, image)), ("image", (image, logits))):
         broken = pair[0].copy()
         broken[0, 2, 3, 1] = np.inf

@@ -104,3 +104,6 @@ def test_names_in_vocs_lists_may_have_blanks(tmp_path):
     (tmp_path / "ImageSets/Segmentation").mkdir(parents=True)
     (tmp_path / "ImageSets/Segmentation/train.txt").write_text("a 1\r\nb\n")
     assert [(pair.name, pair.split) for pair in list_voc(str(tmp_path))] == [("a 1", "train"), ("b", "train")]
+    (tmp_path / "ImageSets/Segmentation/val.txt").write_text("b\n")
+    with pytest.raises(UserError, match="b is in the lists of both train and valid: take it out"):
+        list(list_voc(str(tmp_path)))

@@ -3,13 +3,17 @@
 import gzip
 import io
 import json
+import os
 import random
+import re
+import sys
 
 import numpy as np
 import pytest
-from ink_corpora import contents, dead_letters, lines, prepare, stats
+from ink_corpora import contents, dead_letters, lines, prepare, stats, write_corpus
 
 from keras_seqgen.data.hands import embedded_line
+from pipelines import handwriting, ink_recognition
 from pipelines.ink_sources import lines_between, list_files, read_ndjson
 
 
@@ -195,6 +199,24 @@ def test_names_with_any_character_survive(tmp_path):
     (line,) = lines(tmp_path / "out", "train")
     assert (line.name, line.text) == ("a b\u20ac", "\u4f60\u597d \u0645\u0631\u062d\u0628\u0627")
     assert "\u4f60" in contents(tmp_path / "out")["vocabulary.json"].decode("utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems have no such names")
+@pytest.mark.parametrize("main", [handwriting.main, ink_recognition.main])
+@pytest.mark.parametrize("kind", ["inkml", "iam-ondb"])
+def test_a_name_that_is_not_utf8_is_told_before_anything_is_deleted(tmp_path, capsys, main, kind):
+    folder = write_corpus(tmp_path / "in", forms=2, lists=False) if kind == "iam-ondb" else tmp_path / "in"
+    inside = folder / "lineStrokes" if kind == "iam-ondb" else folder
+    inside.mkdir(exist_ok=True)
+    ending = b"-01.xml" if kind == "iam-ondb" else b".inkml"
+    with open(os.fsencode(inside) + b"/caf\xe9" + ending, "w") as file:
+        file.write(inkml("text"))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "stats.json").write_text("earlier")
+    assert main(["--format", kind, "--input", str(folder), "--output", str(out)]) == 2
+    assert re.fullmatch(r"error: .*caf\\udce9.* is not UTF-8: rename it\n", capsys.readouterr().err)
+    assert contents(out) == {"stats.json": b"earlier"}
 
 
 def test_a_lone_surrogate_is_a_dead_letter(tmp_path):

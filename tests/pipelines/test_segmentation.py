@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import struct
 import subprocess
 import sys
 import zlib
@@ -15,10 +16,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from keras_seqgen.data.label_set import LabelSet
 from keras_seqgen.data.labelled_image import decode_picture
-from pipelines.image_pairs import Rules
+from pipelines.image_pairs import PreparedPair, Rules, prepare_pair
 from pipelines.image_shards import ImagePreparation, WriteImageShard
-from pipelines.image_sources import list_pairs
-from pipelines.splits import PublishedSplit, stable_hash
+from pipelines.image_sources import Pair, list_pairs
+from pipelines.splits import HashSplit, PublishedSplit, stable_hash
 
 PAIRS = ("--format", "pairs", "--labels", 3)
 
@@ -217,6 +218,27 @@ def test_what_tensorflow_cannot_read_is_encoded_anew(tmp_path):
     assert pixels(found["b"].image).shape == picture.shape
 
 
+def test_a_turned_photo_is_prepared_as_it_is_shown(tmp_path):
+    picture, label = arrays(0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    for name, mask in (("shown", label), ("stored", np.rot90(label))):
+        write_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png", 0)
+        Image.fromarray(np.rot90(picture)).save(tmp_path / f"images/{name}.png", exif=exif)
+        Image.fromarray(mask).save(tmp_path / f"masks/{name}.png")
+    assert prepare(*PAIRS, "--input", tmp_path, "--output", tmp_path / "out", "--hash-split", 100, 0, 0) == 0
+    (record,) = records(tmp_path / "out", "train").values()
+    np.testing.assert_array_equal(decode_picture(record.image).numpy(), picture)
+    np.testing.assert_array_equal(pixels(record.label), label)
+    assert (record.name, record.height, record.width) == ("shown", *label.shape)
+    (letter,) = dead_letters(tmp_path / "out").values()
+    assert (letter["name"], letter["reason"]) == ("stored", "size mismatch")
+    assert letter["detail"] == (
+        "the image is 16x12, turned as its Exif orientation says, its label image 12x16 pixels: "
+        "labels belong to the picture as it is shown"
+    )
+
+
 @pytest.mark.parametrize("ending", ["png", "tif"])
 def test_greys_of_16_bits_lose_their_lower_8(tmp_path, ending):
     import tensorflow as tf
@@ -231,6 +253,124 @@ def test_greys_of_16_bits_lose_their_lower_8(tmp_path, ending):
     assert stats(tmp_path / "out")["splits"]["train"]["channel_mean"] == pytest.approx(3 * [(grey >> 8).mean()])
 
 
+@pytest.mark.parametrize(("ending", "lost"), [("png", 1), ("png", 12), ("png", 13), ("jpg", 2)])
+def test_a_file_without_its_end_is_encoded_anew(tmp_path, ending, lost):
+    import tensorflow as tf
+
+    paths = [tmp_path / f"a.{ending}", tmp_path / "b.png"]
+    rules, pair = Rules(LabelSet(3), HashSplit(), 1 << 20, 1 << 20), Pair("a", *map(str, paths))
+    for number in range(100):  # of JPEGs, Pillow reads those whose last code fills its byte
+        write_pair(*paths, number)
+        whole = paths[0].read_bytes()
+        assert prepare_pair(pair, rules).record.image == whole
+        paths[0].write_bytes(whole[:-lost])
+        if isinstance(prepared := prepare_pair(pair, rules), PreparedPair):
+            break
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_picture(tf.constant(whole[:-lost]))
+    np.testing.assert_array_equal(decode_picture(tf.constant(prepared.record.image)).numpy(), pixels(whole))
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_labels_of_few_bits_are_what_is_stored(tmp_path, ending, bits):
+    stored = np.arange(16, dtype=np.uint8).reshape(2, 8) % min(1 << bits, 5)
+    packed = np.packbits(np.unpackbits(stored[..., None], axis=-1)[..., 8 - bits :].reshape(2, -1), axis=-1)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    Image.new("RGB", (8, 2)).save(tmp_path / "images/a.png")
+    (tmp_path / f"masks/a.{ending}").write_bytes({"png": _grey_png, "tif": _grey_tiff}[ending](packed, bits))
+    flags = ["--labels", 5, "--input", tmp_path, "--output", tmp_path / "out", "--hash-split", 100, 0, 0]
+    assert prepare(*flags) == 0
+    np.testing.assert_array_equal(pixels(records(tmp_path / "out", "train")["a"].label), stored)
+
+
+def _grey_png(packed: np.ndarray, bits: int) -> bytes:
+    """8 pixels by 2."""
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _grey_tiff(packed: np.ndarray, bits: int) -> bytes:
+    """8 pixels by 2."""
+    tags = {256: 8, 257: 2, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 2, 279: packed.size}
+    data = packed.tobytes().ljust(16, b"\0")
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 24) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_labels_that_never_occur_are_named(tmp_path, capsys):
+    write_pairs(tmp_path, 2, labels=2)
+    flags = ["--input", tmp_path, "--output", tmp_path / "out", "--hash-split", 100, 0, 0, "--labels"]
+    assert prepare(*flags, "background", "object") == 0
+    assert "never occur" not in capsys.readouterr().err
+    assert prepare(*flags, "background", "object", "ghost", "wraith") == 0
+    error = capsys.readouterr().err
+    assert "never occur in train: ghost, wraith\n" in error
+    assert "no label" not in error
+    for number in range(2):
+        Image.fromarray(255 * arrays(number, labels=2)[1]).save(tmp_path / f"masks/{number:02d}.png")
+    assert prepare(*flags, "background", "object") == 0
+    error = capsys.readouterr().err
+    assert "never occur in train: object\n" in error
+    assert "are 255, which stands for no label: masks of 0 and 255 must have the object's number, 1" in error
+
+
+@pytest.mark.parametrize("kind", ["F", "I"])
+def test_pictures_of_32_bits_are_told_not_cut(tmp_path, kind):
+    write_pair(tmp_path / "images/a.png", tmp_path / "masks/a.png", 0)
+    (tmp_path / "images/a.png").unlink()
+    Image.new(kind, (16, 12), 1000).save(tmp_path / "images/a.tif")
+    assert prepare(*PAIRS, "--input", tmp_path, "--output", tmp_path / "out") == 1
+    letter = dead_letters(tmp_path / "out")["a"]
+    assert (letter["reason"], "write 8 or 16 bits" in letter["detail"]) == ("unreadable image", True)
+
+
+def test_greys_of_16_bits_in_a_ppm_lose_their_lower_8(tmp_path):
+    write_pair(tmp_path / "images/a.png", tmp_path / "masks/a.png", 0)
+    (tmp_path / "images/a.png").unlink()
+    grey = np.random.default_rng(0).integers(0, 1 << 16, (12, 16)).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "images/a.ppm")
+    assert prepare(*PAIRS, "--input", tmp_path, "--output", tmp_path / "out", "--hash-split", 100, 0, 0) == 0
+    seen = pixels(records(tmp_path / "out", "train")["a"].image)
+    np.testing.assert_array_equal(seen, np.repeat((grey >> 8)[..., None], 3, axis=2))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("pillows_own", [150, 50])  # of 192 pixels: the first would warn, the second refuse
+def test_the_limit_of_pixels_is_ours_alone(tmp_path, monkeypatch, pillows_own):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows_own)
+    write_pair(tmp_path / "a.png", tmp_path / "b.png", 0)
+    pair = Pair("a", str(tmp_path / "a.png"), str(tmp_path / "b.png"))
+    assert isinstance(prepare_pair(pair, Rules(LabelSet(3), HashSplit(), 1 << 20, 192)), PreparedPair)
+    refused = prepare_pair(pair, Rules(LabelSet(3), HashSplit(), 1 << 20, 191))
+    assert (refused.kind, refused.detail) == ("too large", "the image has 16x12 pixels")
+
+
+def test_a_mistake_found_while_listing_costs_nothing(tmp_path, capsys, caplog):
+    root, out = write_pairs(tmp_path / "in", 3), tmp_path / "out"
+    assert prepare(*PAIRS, "--input", root, "--output", out) == 0
+    before = contents(out)
+    Image.new("RGB", (16, 12)).save(root / "images/00.jpg")
+    capsys.readouterr()
+    caplog.clear()
+    assert prepare(*PAIRS, "--input", root, "--output", out) == 2
+    assert contents(out) == before
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("have the same name: rename or remove one")
+    assert not caplog.records
+
+
+def test_two_pictures_for_one_mask_in_one_folder_are_told(tmp_path, capsys):
+    write_pair(tmp_path / "in/photo.jpg", tmp_path / "in/photo_mask.png", 1)
+    Image.new("RGB", (16, 12)).save(tmp_path / "in/photo.png")
+    flags = ["--image-folder", ".", "--label-folder", ".", "--label-suffix", "_mask"]
+    assert prepare(*PAIRS, "--input", tmp_path / "in", "--output", tmp_path / "out", *flags) == 2
+    assert "photo.png have the same name" in capsys.readouterr().err
+
+
 def test_two_inputs_with_the_same_name_do_not_give_two_records_of_that_name(tmp_path):
     for number, root in enumerate(("one", "two")):
         write_pair(tmp_path / root / "images/a.png", tmp_path / root / "masks/a.png", number)
@@ -242,12 +382,13 @@ def test_two_inputs_with_the_same_name_do_not_give_two_records_of_that_name(tmp_
 
 
 def test_lists_of_ones_own_and_names_of_labels(corpus, tmp_path):
-    (tmp_path / "mine.txt").write_text("00\n01\n")
+    (tmp_path / "mine.txt").write_text("00\n01\nghost\n")
     (tmp_path / "names.txt").write_text("sky\nland\nsea\n")
     flags = ["--train-files", tmp_path / "mine.txt", "--labels", tmp_path / "names.txt", "--ignore-label", 2]
     assert prepare("--input", corpus, "--output", tmp_path / "out", *flags) == 0
     assert set(records(tmp_path / "out", "train")) == {"00", "01"}
-    assert stats(tmp_path / "out")["dead_letters"] == {"in no split": 28}
+    assert stats(tmp_path / "out")["dead_letters"] == {"in no split": 28, "no image": 1}
+    assert "no such file" in dead_letters(tmp_path / "out")["ghost"]["detail"]
     assert LabelSet.load(tmp_path / "out" / "labels.json") == LabelSet(3, 2, ("sky", "land", "sea"))
 
 

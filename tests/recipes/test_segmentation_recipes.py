@@ -145,11 +145,33 @@ def test_balanced_labels_weigh_alike(data):
     assert class_weights(data, 0.0) == [1.0] * 3
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"crop_height": 0, "crop_width": 320}, "`crop_height` and `crop_width` must both be positive, or both 0"),
+        ({"crop_height": 256, "crop_width": 0}, "Received: crop_height=256, crop_width=0"),
+        ({"crop_height": -1, "crop_width": -1}, "Received: crop_height=-1"),
+        ({"zoom": 0.5}, "`zoom` must be 1 or more"),
+        ({"zoom": float("nan")}, "`zoom` must be 1 or more"),
+        ({"light": -0.2}, "`light` must be 0 or more"),
+        ({"iterations": -1}, "`iterations` must be 0 or more"),
+        ({"test_iterations": -1}, "`test_iterations` must be 0 or more"),
+    ],
+)
+def test_no_value_is_dropped_in_silence(data, values, message):
+    recipe = dataclasses.replace(FCN, **values)
+    for begin in (recipe.build, recipe.train_batches):
+        with pytest.raises(UserError, match=message):
+            begin(data)
+
+
 def test_mistakes_are_named(data, tmp_path):
     with pytest.raises(UserError, match="`optimizer` must be adam or sgd"):
         dataclasses.replace(FCN, optimizer="lion").build(data)
     with pytest.raises(UserError, match="`backbone` must be one of"):
         dataclasses.replace(FCN, backbone="large").build(data)
+    with pytest.raises(UserError, match="`theta_beta` must be a positive number"):
+        dataclasses.replace(CRF_RNN, theta_beta=0.0).build(data)
     with pytest.raises(UserError, match="must be a file of VGG16's weights"):
         dataclasses.replace(SEGMENTATION_RECIPES["segmentation-voc-fcn"], weights="nowhere.h5").build(data)
     dataclasses.replace(LABELS, count=2, names=(), colours=()).save(tmp_path / "labels.json")

@@ -99,7 +99,7 @@ def test_write_by_a_server(address, tmp_path, capsys, local):
     assert told["points"] == [len(local.write("a cab", bias=1.0, seed=4)[0])]
     assert main(["write", "a", "--server", address, "--prime", line, "-o", str(tmp_path / "other.svg")]) == 0
     assert (tmp_path / "other.svg").read_text().startswith("<")
-    capsys.readouterr()
+    assert "the primer is sent as it is" in capsys.readouterr().err
     assert main(["write", "A!", "--server", address, "-o", line]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -1,6 +1,7 @@
 """New versions while clients ask, labels that move, folders that are broken or gone."""
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -154,6 +155,53 @@ def test_what_cannot_be_loaded_is_told_and_the_old_version_goes_on(tmp_path):
     assert store.find("twice").version == 3
 
 
+def test_a_version_given_up_is_tried_again_when_its_folder_changes(tmp_path, caplog):
+    doubling(tmp_path / "twice", 1, 2.0)
+    whole = doubling(tmp_path / "aside", 2, 4.0)
+    late = tmp_path / "twice" / "2"
+    (late / "variables").mkdir(parents=True)
+    (late / "saved_model.pb").write_bytes(b"nonsense")
+    store = ModelStore(tmp_path, Limits())
+
+    def look_often():
+        for _ in range(7):
+            store.refresh()
+        return store.states("twice")[2].tries
+
+    assert look_often() == 5
+    (given_up,) = (record.getMessage() for record in caplog.records if "given up" in record.getMessage())
+    assert "twice version 2" in given_up
+    assert store.states("twice")[2].error.split(": ", 1)[1][:20] in given_up
+    assert f"touch {late}" in given_up
+    (late / "variables" / "variables.index").write_bytes(b"half")  # the copy goes on
+    store.refresh()
+    assert store.states("twice")[2].tries == 1
+    assert look_often() == 5
+    shutil.copytree(whole, late, dirs_exist_ok=True)
+    store.refresh()
+    assert store.find("twice").version == 2
+    assert store.states("twice")[2].name == "AVAILABLE"
+
+
+def test_a_version_given_up_is_forgotten_when_its_folder_is_gone(tmp_path):
+    doubling(tmp_path / "twice", 1, 2.0)
+    store = ModelStore(tmp_path, Limits())
+    for _ in range(2):
+        broken = tmp_path / "twice" / "2"
+        broken.mkdir()
+        (broken / "saved_model.pb").write_bytes(b"nonsense")
+        for path in (broken / "saved_model.pb", broken):
+            os.utime(path, (1e9, 1e9))  # as a copy that keeps the times leaves it
+        store.refresh()
+        assert store.states("twice")[2].tries == 1
+        for _ in range(6):
+            store.refresh()
+        assert store.states("twice")[2].tries == 5
+        shutil.rmtree(broken)
+        store.refresh()
+        assert list(store.states("twice")) == [1]
+
+
 def test_a_warm_up_that_fails_keeps_a_version_out(tmp_path, monkeypatch):
     doubling(tmp_path / "twice", 1)
     request = SimpleNamespace(model_spec=SimpleNamespace(signature_name="scribble"), inputs={})
@@ -187,6 +235,9 @@ def test_what_cannot_be_started_says_why(tmp_path):
     with pytest.raises(UserError, match="holds no model that can be loaded"):
         LocalServer(tmp_path, port=0, rest_port=0).start()
     doubling(tmp_path / "twice", 1)
+    for setting, value in (("port", 85000), ("rest_port", 85010), ("poll_seconds", float("inf")), ("grace", -1)):
+        with pytest.raises(UserError, match=f"{setting} must lie in"):
+            LocalServer(tmp_path, **{"port": 0, "rest_port": 0, setting: value}).start()
     with LocalServer(tmp_path, port=0, rest_port=0) as server:
         for taken in ({"port": server.port, "rest_port": 0}, {"port": 0, "rest_port": server.rest_port}):
             with pytest.raises(UserError, match=r"cannot listen on 127\.0\.0\.1"):

@@ -18,6 +18,7 @@ from keras_seqgen.data.labelled_image import decode_picture
 from keras_seqgen.errors import UserError
 from keras_seqgen.models import small_backbone
 from keras_seqgen.models.segmenter import segmenter
+from keras_seqgen.serving import segmentation
 from keras_seqgen.serving.saved_segmentation import SavedSegmentation
 from keras_seqgen.serving.segmentation import SegmentationSignatures, export_segmentation
 from tests.segmentation_data import LABELS, encoded, scene
@@ -116,6 +117,54 @@ def test_what_cannot_be_labelled_says_why(model):
     out = served.segment_pixels(tf.constant(pixels))
     assert [message.decode() for message in out["error"].numpy()] == ["", "`image` must be finite"]
     assert np.isfinite(out["probabilities"]).all()
+
+
+def test_one_picture_among_many_rows_is_not_padded_without_bound(model):
+    served = SegmentationSignatures(model)
+    large = encoded(np.zeros((160, 160, 3), np.uint8))
+    out = served.segment(tf.constant([large] + 255 * [b"x"]))
+    error = out["error"].numpy()
+    assert error[0] == (
+        b"the batch is too large: its rows, padded to its largest picture, may have 4194304 pixels together; "
+        b"send fewer rows, or pictures of like size"
+    )
+    assert set(error[1:]) == {b"`image` must be the bytes of a JPEG or PNG"}
+    assert out["probabilities"].shape == (256, 0, 0, 3)
+    assert not out["height"].numpy().any()
+    for nothing in (served.segment(tf.zeros([0], tf.string)), served.segment_pixels(tf.zeros([0, 5, 7, 3]))):
+        assert nothing["error"].shape == nothing["height"].shape == (0,)
+        assert nothing["probabilities"].shape == (0, 0, 0, 3)
+
+
+def test_rows_are_refused_in_their_order_where_the_batch_would_become_too_large(model):
+    served = SegmentationSignatures(model, max_pixels=48 * 48, max_batch_pixels=3 * 24 * 32)
+    small, square = encoded(scene(1)[0]), encoded(np.zeros((48, 48, 3), np.uint8))
+    tall = encoded(np.zeros((48, 16, 3), np.uint8))
+    for images, heights in (
+        ([small, square, small], [24, 0, 24]),
+        ([square], [48]),
+        ([small, tall], [24, 0]),  # 48 x 16 would do, but not two of 48 x 32
+        ([tall, small], [48, 0]),
+        ([b"", b"", b"", small], [0, 0, 0, 0]),  # rows with an error are padded, too
+    ):
+        out = served.segment(tf.constant(images))
+        assert out["height"].numpy().tolist() == heights
+        assert out["labels"].shape[:2] == (len(images), max(heights))
+        for image, height, error in zip(images, heights, out["error"].numpy(), strict=True):
+            assert error.startswith(b"" if height or not image else b"the batch is too large")
+            assert (error == b"") == bool(height)
+    together = served.segment(tf.constant([small, square, small]))["probabilities"]
+    np.testing.assert_array_equal(together[2], served.segment(tf.constant([small]))["probabilities"][0])
+    pixels = np.stack([scene(number)[0] for number in range(4)]).astype("float32")
+    assert set(served.segment_pixels(tf.constant(pixels[:3]))["error"].numpy()) == {b""}
+    out = served.segment_pixels(tf.constant(pixels))
+    assert all(error.startswith(b"the batch is too large") for error in out["error"].numpy())
+    assert out["labels"].shape == (4, 0, 0)
+
+
+def test_batches_of_the_usual_sizes_are_within_the_bound():
+    usual = (16 * 480 * 360, 4 * 1024 * 1024, segmentation.MAX_PIXELS)
+    assert max(usual) <= segmentation.MAX_BATCH_PIXELS
 
 
 def test_what_stands_in_a_version(exported):

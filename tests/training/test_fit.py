@@ -106,7 +106,7 @@ def test_a_non_finite_loss_stops_and_keeps_the_last_good_state(tiny_handwriting,
     assert [row[0] for row in numbers(tmp_path)] == [6, 12]
 
 
-@pytest.mark.parametrize("minutes,epoch", [(0.0, 6), (5.0, 1)])  # a save after each update; one at the epoch's end
+@pytest.mark.parametrize(("minutes", "epoch"), [(0.0, 6), (5.0, 1)])  # saved after each update; at the epoch's end
 def test_weights_that_an_update_ruined_are_no_resume_point(minutes, epoch, tiny_handwriting, tmp_path, monkeypatch):
     train(small(), tiny_handwriting, tmp_path, steps=6, progress=False)
     good = keras.models.load_model(tmp_path / "last.keras").get_weights()

@@ -1,9 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 
 from keras_seqgen.data.segmentation import segmentation_batches
 from keras_seqgen.metrics.label_overlap import confusion, mean_intersection_over_union, trimap
-from keras_seqgen.training.segmentation_scores import score
+from keras_seqgen.training.segmentation_scores import Scores, score
 from tests.segmentation_data import LABELS, SIZE, scene, write_prepared
 
 
@@ -36,6 +38,18 @@ def test_scores_are_those_of_each_picture(data):
     assert report["pixel_accuracy"] == pytest.approx(np.trace(whole) / whole.sum())
     assert report["iu_sky"] > 0.9
     assert report["images"] == 4
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_without_a_boundary_have_no_number_there():
+    whole = np.zeros((2, 3, 3), int)
+    whole[:, 2, 2] = 9
+    scores = Scores(whole, {2: np.zeros_like(whole)})
+    report = scores.report(LABELS)
+    assert [report[f"trimap_2_mean_iu{end}"] for end in ("", "_low", "_high")] == [None] * 3
+    assert (report["mean_iu"], report["iu_wall"], report["iu_sky"]) == (1, None, 1)
+    assert scores.differences(scores) == {"mean_iu": [0, 0, 0], "trimap_2_mean_iu": [None] * 3}
+    json.dumps(report, allow_nan=False)
 
 
 def test_perfect_labels_score_one_and_differences_are_in_pairs(data):
