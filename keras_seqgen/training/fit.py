@@ -21,13 +21,13 @@ from keras_seqgen.training.callbacks import (
     Patience,
     Progress,
     ResumePoint,
-    SeedOfUpdate,
     StopOnNonFiniteLoss,
     TrainingLog,
     Validation,
     out_of_patience,
     read_log,
 )
+from keras_seqgen.training.update_seeds import SeedOfUpdate
 
 
 def train(
