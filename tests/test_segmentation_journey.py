@@ -28,7 +28,7 @@ def journey(tmp_path_factory):
         patch.setattr(small_backbone, "_WIDTHS", (8, 16, 24, 32, 32))
         assert main(["prepare", "segmentation", *corpus, "--output", data]) == 0
         for recipe, run, more in (
-            ("segmentation-fcn", "fcn", ["--steps", "6", "--set", "crop_height=0"]),
+            ("segmentation-fcn", "fcn", ["--steps", "6", "--set", "crop_height=0", "--set", "crop_width=0"]),
             ("segmentation-crf-rnn", "crf", ["--steps", "3", "--from", str(folder / "fcn"), "--set", "theta_alpha=20"]),
         ):
             settings = [word for setting in SMALL for word in ("--set", setting)]

@@ -77,6 +77,10 @@ def train(
         NonFiniteLossError: the loss became NaN or infinite.
     """
     data, run = Path(data), Path(run)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{run} cannot be written: {error.strerror}") from error
     if not (data / "stats.json").exists():
         raise UserError(f"{data} holds no stats.json: write it with `keras-seqgen prepare {recipe.system}` first")
     for name in ("steps_per_epoch", "batch_size", "units"):
@@ -84,10 +88,6 @@ def train(
             raise UserError(f"`{name}` must be positive. Received: {name}={value}")
     if not 0 <= recipe.average < 1:
         raise UserError(f"`average` must be at least 0 and below 1. Received: average={recipe.average}")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{run} cannot be written: {error.strerror}") from error
     with _locked(run):
         _check_description(data, run)
         model = _load_or_build(recipe, data, run, start_from)
