@@ -8,6 +8,7 @@ does not depend on what is read. Graves 2013, section 3.2, trained four epochs o
 
 import argparse
 import json
+import sys
 import sysconfig
 import time
 from pathlib import Path
@@ -48,6 +49,8 @@ def run(name, updates):
         if n == 2:  # traced and warm
             started = time.perf_counter()
         losses.append(float(model.train_on_batch(*batch(n))) / (B * T) / np.log(2))
+        if n % 10 == 0:
+            print(f"{name}: update {n} of {updates}, {losses[-1]:.3f} bits per byte", file=sys.stderr)
     speed = (updates - 2) * B * T / (time.perf_counter() - started)
     return {
         "weights": sum(int(np.prod(v.shape)) for v in model.trainable_variables),

@@ -95,12 +95,13 @@ class ScaledStepWithReturn(keras.optimizers.Optimizer):
 
         w <- w - r g / (R + epsilon) + min(l R, 1) (w_0 - w)
 
-    with g the derivative of the loss, w_0 the weight as it was when this optimiser was built, and R the root of the
+    with g the derivative of the loss, w_0 the weight as it was when this optimiser was made, and R the root of the
     mean square of its derivative in training, divided by the mean of these roots over all weights. So r is in the unit
     of plain gradient descent: where all R are 1 and epsilon and l are 0, this is that. (The paper's rate is r times
     that mean, its epsilon likewise.)
 
     Args:
+        variables: the weights.
         squares: sums of squared derivatives, one array for each weight: `GradientSquares.squares`, copied.
         learning_rate: r.
         decay: l, how fast the weights return to w_0; a variable, like the rate, that can be assigned later.
@@ -113,7 +114,9 @@ class ScaledStepWithReturn(keras.optimizers.Optimizer):
     Source: Krause et al. 2018, "Dynamic Evaluation of Neural Sequence Models", section 5, "RMS with RMS global prior".
     """
 
-    def __init__(self, squares, learning_rate, decay=0.0, epsilon=0.1, name="scaled_step_with_return", **kwargs):
+    def __init__(
+        self, variables, squares, learning_rate, decay=0.0, epsilon=1.0, name="scaled_step_with_return", **kwargs
+    ):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         if not (0 <= decay <= 1 and epsilon > 0):
             raise ValueError(f"0 <= decay <= 1, 0 < epsilon expected. Received: decay={decay}, epsilon={epsilon}")
@@ -121,17 +124,12 @@ class ScaledStepWithReturn(keras.optimizers.Optimizer):
         mean = sum(float(root.sum(dtype="float64")) for root in roots) / sum(root.size for root in roots)
         if not mean > 0:
             raise ValueError("all squares are zero: no derivative was seen")
-        self._importance = [root / mean for root in roots]
         self.decay, self.epsilon = keras.Variable(decay, trainable=False, name="decay"), epsilon
-
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
+        self.build(variables)
         self._origin, self._scale = self.add_optimizer_variables(variables, ["origin", "scale"])
-        for origin, scale, variable, value in zip(self._origin, self._scale, variables, self._importance, strict=True):
+        for origin, scale, variable, root in zip(self._origin, self._scale, variables, roots, strict=True):
             origin.assign(variable)
-            scale.assign(value)
+            scale.assign(root / mean)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)

@@ -81,8 +81,8 @@ def evaluate_dynamically(model, recipe, data, split, run, rule="sgd", rate=None,
     if rule == "sgd":
         optimizer = keras.optimizers.SGD(0.0)
     else:
-        optimizer = ScaledStepWithReturn(_gradient_squares(copy, recipe, data, rows), 0.0)
-        optimizer.build(copy.trainable_variables)
+        squares = _gradient_squares(copy, recipe, data, rows)
+        optimizer = ScaledStepWithReturn(copy.trainable_variables, squares, 0.0)
     copy.compile(optimizer, TokenLoss(), weighted_metrics=recipe.metrics(), jit_compile=False)
 
     def nats_at(split, rate, decay=None):

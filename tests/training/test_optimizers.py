@@ -61,7 +61,7 @@ def test_scaled_steps_return_to_where_they_began():
     squares = [rng.uniform(0, 9, size=w.shape) ** 8 for w in origin]
     roots = [np.sqrt(s) for s in squares]
     scale = [root / np.concatenate([r.ravel() for r in roots]).mean() for root in roots]
-    optimizer = ScaledStepWithReturn(squares, 0.02, decay=0.4, epsilon=0.3)
+    optimizer = ScaledStepWithReturn(variables, squares, 0.02, decay=0.4, epsilon=0.3)
     assert any((0.4 * s > 1).any() for s in scale)  # the bound on the return is reached
     w = [x.copy() for x in origin]
     for _ in range(5):
@@ -83,4 +83,4 @@ def test_scaled_steps_return_to_where_they_began():
 )
 def test_what_scaled_steps_refuse(squares, settings, message):
     with pytest.raises(ValueError, match=message):
-        ScaledStepWithReturn(squares, 0.1, **settings)
+        ScaledStepWithReturn([keras.Variable(np.ones(3))], squares, 0.1, **settings)
