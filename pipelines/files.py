@@ -10,6 +10,7 @@ import google_crc32c
 from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
+from keras_seqgen.data.folder_lock import locked
 from keras_seqgen.errors import UserError
 
 
@@ -174,7 +175,8 @@ def emptied(folder: str, patterns: list[str]) -> Iterator[None]:
             if not FileSystems.exists(folder):
                 FileSystems.mkdirs(folder)
         if os.path.isdir(folder):
-            _lock(folder, stack)
+            taken = f"another run is writing into {folder}: wait for its end, or name another folder"
+            stack.enter_context(locked(folder, taken))
         for pattern in patterns:
             for ending in ("", ".part"):
                 found = match(FileSystems.join(_loose(folder), pattern + ending))
@@ -194,19 +196,3 @@ def _delete(path: str) -> None:
             os.remove(path)  # Beam takes a path to delete for a pattern
         else:
             FileSystems.delete([path])
-
-
-def _lock(folder: str, stack: contextlib.ExitStack) -> None:
-    """Locks a local folder until the stack closes or the process ends, whichever is first."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # not on this system
-        return
-    number = os.open(folder, os.O_RDONLY)
-    stack.callback(os.close, number)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UserError(f"another run is writing into {folder}: wait for its end, or name another folder") from error
-    except OSError:  # a network's filesystem without locks
-        return

@@ -1,16 +1,14 @@
 """`models.config`: which versions of which model a server loads, and the labels by which clients may ask for them."""
 
-import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
+from keras_seqgen.data.folder_lock import locked
 from keras_seqgen.errors import UserError
 from keras_seqgen.serving.batching import BATCHING_CONFIG
 
@@ -74,7 +72,7 @@ def record_version(version, stable=False):
     version = Path(version).absolute()
     folder, number = version.parent, int(version.name)
     root = folder.parent
-    with _locked(root):
+    with locked(root):
         config = read_models_config(root)
         entry = _entry(config, folder.name)
         if entry is None:
@@ -115,14 +113,3 @@ def write_whole(path: Path, text: str) -> None:
         os.fchmod(number, 0o644)
         file.write(text)
     os.replace(aside, path)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One at a time, among all processes."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)

@@ -1,9 +1,7 @@
 """The one path from a recipe and a prepared folder to trained weights: `model.fit`, resumable at any moment."""
 
-import contextlib
 import json
 import math
-import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +12,7 @@ from keras.callbacks import SwapEMAWeights
 import keras_seqgen.losses
 import keras_seqgen.training.group_rates
 import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
+from keras_seqgen.data.folder_lock import locked
 from keras_seqgen.errors import UserError
 from keras_seqgen.training.callbacks import (
     BestModel,
@@ -88,7 +87,7 @@ def train(
             raise UserError(f"`{name}` must be positive. Received: {name}={value}")
     if not 0 <= recipe.average < 1:
         raise UserError(f"`average` must be at least 0 and below 1. Received: average={recipe.average}")
-    with _locked(run):
+    with locked(run, f"another process trains {run}: wait for its end, or name another run"):
         _check_description(data, run)
         model = _load_or_build(recipe, data, run, start_from)
         for name in _described(data):
@@ -121,27 +120,6 @@ def _fit(model, recipe, data, run, minutes, steps, checkpoint_minutes, progress)
         if not done or model.stop_training:
             return model
         model = _load_or_build(recipe, data, run, None)
-
-
-@contextlib.contextmanager
-def _locked(run):
-    """Of two processes that train one run each would undo the other's work."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # not on this system
-        yield
-        return
-    number = os.open(run, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"another process trains {run}: wait for its end, or name another run") from error
-        except OSError:  # a network's filesystem without locks
-            pass
-        yield
-    finally:
-        os.close(number)
 
 
 def _described(data):
