@@ -7,7 +7,6 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import apache_beam as beam
@@ -18,9 +17,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from keras_seqgen.data.recognition_schema import LabelledFrames
 from keras_seqgen.data.vocabulary import Vocabulary
+from pipelines.exact_moments import moments, whole
 from pipelines.files import write_text
 
-_UNIT = 2**20  # sums are kept as whole multiples of 1/_UNIT: whole numbers add up the same in any order
 _SLACK = 2.0  # ranges of the training lines are widened by this factor in the schema
 BLANK = " "
 
@@ -39,7 +38,7 @@ class SplitSummary:
     def add(self, line: LabelledFrames) -> None:
         """Counts one line."""
         rows = line.frames.astype(np.float64)
-        part = SplitSummary(1, len(rows), _whole(rows.sum(axis=0)), _whole(np.square(rows).sum(axis=0)))
+        part = SplitSummary(1, len(rows), whole(rows.sum(axis=0)), whole(np.square(rows).sum(axis=0)))
         measures = {
             "length": len(rows),
             "text_length": len(line.text),
@@ -63,14 +62,7 @@ class SplitSummary:
 
     def unit(self) -> dict[str, list[float]]:
         """Mean and standard deviation of each feature; 1 in place of a deviation of 0."""
-        n = max(self.frames, 1) * _UNIT
-        mean = [Fraction(value, n) for value in self.sums]
-        variance = [float(Fraction(value, n) - m * m) for value, m in zip(self.squares, mean, strict=True)]
-        return {"mean": [float(m) for m in mean], "std": [max(v, 0.0) ** 0.5 or 1.0 for v in variance]}
-
-
-def _whole(values: np.ndarray) -> list[int]:
-    return [round(float(value) * _UNIT) for value in values]
+        return moments(self.sums, self.squares, self.frames)
 
 
 @dataclass

@@ -22,6 +22,8 @@ EXAMPLES = """examples:
   the same with a speaker who is heard in the test alone, with and without synthesis
     python -m pipelines speech --format fsdd --input fsdd --output prepared/no-george --leave-out george
     python -m pipelines speech --format fsdd --input fsdd --output prepared/plain --leave-out george --no-synthesis
+  the same with voices of eSpeak NG among the speakers of the training (`python -m pipelines voices --output voices`)
+    python -m pipelines speech --format fsdd --input fsdd --voices voices --output prepared/voices --leave-out george
   name.wav beside name.txt, or LibriSpeech's layout in WAV; each training recording twice more, changed
     python -m pipelines speech --input recordings/ --output prepared/speech --rate 16000 --copies 2
 
@@ -33,6 +35,7 @@ _HASH_HELP = "folders: split by a hash, in per cent (default: by the folders' na
 _LIST_HELP = "folders: lists that name the groups (--split-by) or recordings of the split {}, one per line"
 _STRIDE_HELP = "networks may shorten sound by this factor: a text that then has no room is a dead letter (default: 2)"
 _STRINGS_HELP = "fsdd: how many strings (default: 6000 500 500)"
+_VOICES_HELP = "fsdd: clips of more speakers, heard in training alone (see `voices`)"
 _SNR_HELP = "synthesis: ratio of speech to noise in dB, drawn evenly (default: 20 45)"
 
 
@@ -52,6 +55,7 @@ def add_arguments(parser) -> None:
     )
     add("--figures", action="store_true", help="fsdd: the text of a string is 314, not three one four")
     add("--leave-out", default="", metavar="SPEAKER", help="fsdd: heard in the test alone")
+    add("--voices", default="", metavar="FOLDER", help=_VOICES_HELP)
     add("--no-synthesis", action="store_true", help="fsdd: training strings as they were recorded")
     add("--speed", type=float, default=0.2, help="synthesis: faster or slower by up to this part (default: 0.2)")
     add("--gain", type=float, default=6.0, help="synthesis: louder or softer by up to so many dB (default: 6)")
@@ -117,6 +121,15 @@ def _strings(options, inputs, rules: SpeechRules):
         raise UserError(f"{inputs[0]} holds no digit_speaker_take.wav")
     if options.leave_out and (options.leave_out not in speakers or len(speakers) < 2):
         raise UserError(f"--leave-out: there is no other speaker than {', '.join(speakers)}, or nobody would be left")
+    if options.voices:
+        if len(folders := distinct([*inputs, options.voices])) == 1:
+            raise UserError(f"--voices: {options.voices} is the input itself, whose clips have their places")
+        check_apart(folders)
+        voices = {speaker for _, _, speaker, _ in find_clips(options.voices)}
+        if not voices:
+            raise UserError(f"--voices: {options.voices} holds no digit_speaker_take.wav: `voices` makes them")
+        if both := sorted(voices.intersection(speakers)):
+            raise UserError(f"--voices: {', '.join(both)} would be heard in training: {options.input[0]} has them too")
     return functools.partial(
         list_strings,
         counts=dict(zip(SPLITS, options.strings, strict=True)),
@@ -126,10 +139,13 @@ def _strings(options, inputs, rules: SpeechRules):
         rate=rules.form.rate,
         convert=rules.convert,
         max_bytes=rules.max_bytes,
+        voices=options.voices,
     )
 
 
 def _recordings(options, inputs):
+    if options.voices:
+        raise UserError("--voices is for --format fsdd")
     if options.leave_out:
         raise UserError("--leave-out is for --format fsdd; with folders use --split-by speaker and lists")
     names = [FileSystems.split(root)[1] for root in inputs]

@@ -46,6 +46,7 @@ def list_strings(
     rate: int,
     convert: bool,
     max_bytes: int,
+    voices: str = "",
 ) -> Iterator[SpeechSource]:
     """Strings of 1 to 5 digits, each by one speaker, and a fault for each clip that cannot be used.
 
@@ -59,15 +60,18 @@ def list_strings(
         words: whether the text is "three one four" or "314".
         synthetic: whether training strings get other speeds, levels and noises.
         rate, convert, max_bytes: as for `load_sound`.
+        voices: a folder of clips of more speakers, all of them for training, or "".
     """
     pools: dict[str, Pool] = {split: {} for split in SPLITS}
-    for path, digit, speaker, take in find_clips(root):
+    clips = [(*clip, split_of(*clip[2:], left_out)) for clip in find_clips(root)]
+    clips += [(*clip, "train") for clip in (find_clips(voices) if voices else ())]
+    for path, digit, speaker, _, split in clips:
         try:
             load_sound(path, rate, convert, max_bytes)
         except FaultError as fault:
             yield SpeechSource(FileSystems.split(path)[1], path, speaker=speaker, fault=list(fault.args))
         else:
-            pools[split_of(speaker, take, left_out)].setdefault(speaker, {}).setdefault(digit, []).append(path)
+            pools[split].setdefault(speaker, {}).setdefault(digit, []).append(path)
     for split, pool in pools.items():
         for number in range(counts[split] if pool else 0):
             name = f"{split}-{number:06d}"

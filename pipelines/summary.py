@@ -2,16 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from keras_seqgen.data.schema import InkLine
 from keras_seqgen.data.strokes import Repairs
-
-_UNIT = 2**300  # of which each float32 and its square is a multiple: sums of whole numbers are the same in any order
-_ROUNDING = 2.0**-40  # a variance below this share of the mean square is what is left of no variance
+from pipelines.exact_moments import moments, whole
 
 
 @dataclass
@@ -34,8 +31,8 @@ class SplitSummary:
         self.lines += 1
         self.points += len(rows)
         self.strokes += int(rows[:, 2].sum())
-        for i, value in enumerate([*rows[:, :2].sum(axis=0), *np.square(rows[:, :2]).sum(axis=0)]):
-            self.sums[i] += round(float(value) * _UNIT)
+        new = whole([*rows[:, :2].sum(axis=0), *np.square(rows[:, :2]).sum(axis=0)])
+        self.sums = [a + b for a, b in zip(self.sums, new, strict=True)]
         for name, value in line_measures(line).items():
             self._widen(name, value, value)
         self._widen("dx", float(rows[:, 0].min()), float(rows[:, 0].max()))
@@ -61,10 +58,7 @@ class SplitSummary:
 
     def offsets(self) -> dict[str, list[float]]:
         """Mean and standard deviation of dx and dy; 1 in place of a deviation of 0."""
-        n = max(self.points, 1) * _UNIT
-        mean, square = ([Fraction(value, n) for value in part] for part in (self.sums[:2], self.sums[2:]))
-        variance = [float(s - m * m) if s - m * m > _ROUNDING * s else 1.0 for s, m in zip(square, mean, strict=True)]
-        return {"mean": [float(m) for m in mean], "std": [v**0.5 for v in variance]}
+        return moments(self.sums[:2], self.sums[2:], self.points)
 
 
 def line_measures(line: InkLine) -> dict[str, float]:

@@ -10,6 +10,8 @@ from keras_seqgen.cli import main
 from keras_seqgen.models import small_backbone
 from tests.segmentation_data import LABELS, scene
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["batch_size=2", "steps_per_epoch=3", "updates=0", "average=0.0"]
 
 

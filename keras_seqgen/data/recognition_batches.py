@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_seqgen.data import recognition_schema
+from keras_seqgen.data.distortion import Distortion
 from keras_seqgen.data.order import epochs_of
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
@@ -57,29 +58,6 @@ class FrameUnit:
         return (frames - self.mean) / self.std
 
 
-@dataclass(frozen=True)
-class Distortion:
-    """What is done to the frames of a training line, at random, so that no two epochs show the same.
-
-    noise: standard deviation of Gaussian noise on every number, in units of the feature's own deviation.
-    masks: how many spans of frames are blotted out (set to the mean, 0). mask_frames: each is 0 to so many frames long.
-    slant, turn, scale: raw ink alone: shear dx += s dy, s even in +-slant; rotation by +-turn radians; enlargement by
-        exp(+-scale), and of dx alone once more. Preprocessed ink knows none of these.
-    """
-
-    noise: float = 0.0
-    masks: int = 0
-    mask_frames: int = 0
-    slant: float = 0.0
-    turn: float = 0.0
-    scale: float = 0.0
-
-    @property
-    def moves(self) -> bool:
-        """Whether the ink itself is moved."""
-        return self.slant > 0 or self.turn > 0 or self.scale > 0
-
-
 def recognition_batches(
     folder: str | Path,
     split: str,
@@ -91,6 +69,7 @@ def recognition_batches(
     vocabulary: Vocabulary | None = None,
     unit: FrameUnit | None = None,
     distortion: Distortion | None = None,
+    shortest: int = 1,
 ) -> tf.data.Dataset:
     """Batches of frames with the ids of their texts.
 
@@ -106,6 +85,7 @@ def recognition_batches(
             characters that it does not have get the id after its last one, which no network can read.
         unit: In which unit to give the frames; the folder's own by default.
         distortion: Of training lines; needs a seed.
+        shortest: Frames for each character of a text that a distortion leaves at least, where the line has them.
 
     Returns:
         A dataset of `({"frames": (B, T, D) float32, "length": (B,) int32}, labels (B, U) int32)`. Frames have mean 0
@@ -130,10 +110,10 @@ def recognition_batches(
     unit = unit or own
     if own.names != unit.names:
         raise UserError(f"{folder} holds {own.form}, not {unit.form}: prepare the data anew")
-    if distortion is not None and seed is None:
+    distortion = distortion or Distortion()
+    distortion.check(unit.kind)
+    if distortion.is_random and seed is None:
         raise UserError("a distortion is random: give a `seed`")
-    if distortion is not None and distortion.moves and unit.kind != "raw":
-        raise UserError(f"slant, turn and scale move raw ink; {folder} has {unit.kind} features")
     table = _id_table(vocabulary or Vocabulary.load(folder / "vocabulary.json"))
     count, longest = _size(folder / "stats.json", split)
     edges = _bucket_edges(longest)
@@ -150,53 +130,15 @@ def recognition_batches(
         lines = recognition_schema.parse(element[0], len(unit.names))
         frames, length = lines["frames"].to_tensor(), tf.cast(lines["length"], tf.int32)
         draw = tf.stack([tf.cast(0 if seed is None else seed, tf.int64), number])
-        if distortion is not None and distortion.moves:
-            frames = _moved(frames, length, distortion, draw)
-        frames = unit.normalise(frames)
-        if distortion is not None:
-            frames = _blotted(frames, distortion, draw)
+        least = shortest * tf.strings.length(lines["text"], unit="UTF8_CHAR")
+        frames, length = distortion.of_signal(frames, length, least, unit.kind, draw)
+        frames = distortion.of_frames(unit.normalise(frames), draw)
         frames *= tf.sequence_mask(length, tf.shape(frames)[1], tf.float32)[..., None]
         codes = tf.strings.unicode_decode(lines["text"], "UTF-8")
         labels = codes.with_values(tf.gather(table, tf.minimum(codes.values, len(table) - 1))).to_tensor()
         return {"frames": tf.ensure_shape(frames, [None, None, len(unit.names)]), "length": length}, labels
 
     return numbered.map(to_arrays, num_parallel_calls=2, deterministic=True).prefetch(4)
-
-
-def _moved(frames, length, distortion, draw):
-    """Raw ink (B, T, 4), (dx, dy, y, pen), sheared, turned and scaled, a draw for each row."""
-    B = tf.shape(frames)[0]
-    even = tf.random.stateless_uniform([4, B, 1], draw, -1.0, 1.0, alg="philox")
-    dx, dy, y, pen = tf.unstack(frames, axis=-1)
-    dx *= tf.exp(distortion.scale * even[0])
-    dx += distortion.slant * even[1] * dy
-    cos, sin = tf.cos(distortion.turn * even[2]), tf.sin(distortion.turn * even[2])
-    # Turned about the middle of the line: y takes a share of x, whose mean over the line is taken off as y's is.
-    inside = tf.sequence_mask(length, tf.shape(frames)[1], tf.float32)
-    x = tf.cumsum(dx * inside, axis=1)
-    x -= tf.reduce_sum(x * inside, axis=1, keepdims=True) / tf.reduce_sum(inside, axis=1, keepdims=True)
-    turned = cos * dx - sin * dy, sin * dx + cos * dy, sin * x + cos * y
-    larger = tf.exp(distortion.scale * even[3])
-    return tf.stack([*(larger * part for part in turned), pen], axis=-1)
-
-
-def _blotted(frames, distortion, draw):
-    """Normalised frames (B, T, D) with noise, and with spans set to 0, draws for each row."""
-    B, T, D = tf.unstack(tf.shape(frames))
-    if distortion.noise:
-        frames += distortion.noise * tf.random.stateless_normal(
-            [B, T, D], draw + tf.constant([1, 0], tf.int64), alg="philox"
-        )
-    if distortion.masks and distortion.mask_frames:
-        drawn = tf.random.stateless_uniform(
-            [2, B, distortion.masks, 1], draw + tf.constant([2, 0], tf.int64), alg="philox"
-        )
-        long = drawn[0] * float(distortion.mask_frames)
-        start = drawn[1] * tf.cast(T, tf.float32)
-        place = tf.range(T, dtype=tf.float32)[None, None]
-        hidden = tf.reduce_any((place >= start) & (place < start + long), axis=1)
-        frames *= tf.cast(~hidden, tf.float32)[..., None]
-    return frames
 
 
 def _id_table(vocabulary: Vocabulary) -> tf.Tensor:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_seqgen.data.recognition_batches import Distortion, FrameUnit, recognition_batches
+from keras_seqgen.data.distortion import Distortion
+from keras_seqgen.data.recognition_batches import FrameUnit, recognition_batches
 from keras_seqgen.data.script_classes import VOCABULARY
 
 

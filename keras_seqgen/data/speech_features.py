@@ -108,6 +108,11 @@ def mel(hertz):
     return 2595 * np.log10(1 + np.asarray(hertz, np.float64) / 700)
 
 
+def hertz(mels):
+    """mel -> Hz, the inverse of `mel`."""
+    return 700 * (10 ** (np.asarray(mels, np.float64) / 2595) - 1)
+
+
 @functools.lru_cache(maxsize=8)
 def mel_filters(form: SpeechForm) -> np.ndarray:
     """Triangles over the bins of the spectrum, each 1 at its centre and 0 at its neighbours' centres.

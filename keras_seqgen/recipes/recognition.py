@@ -26,8 +26,8 @@ class RecognitionRecipe:
         hidden: units of a dense layer behind them; 0: none.
         activation: of convolutions and of the dense layer: "relu" or "clipped_relu" (Deep Speech).
         centred: whether a line's own mean is taken off its frames: a microphone's colour, in speech.
-        noise, masks, mask_frames, slant, turn, scale: how training lines are distorted (see
-            `data.recognition_batches.Distortion`).
+        noise, masks, mask_frames, slant, turn, scale, stretch, warp, room: how training lines are distorted (see
+            `data.distortion.Distortion`).
         optimizer: "adam" or "sgd".
         learning_rate: of the sum of nats over a batch.
         beta_2: of Adam.
@@ -63,6 +63,9 @@ class RecognitionRecipe:
     slant: float = 0.0
     turn: float = 0.0
     scale: float = 0.0
+    stretch: float = 0.0
+    warp: float = 0.0
+    room: float = 0.0
     optimizer: str = "adam"
     learning_rate: float = 2e-3
     beta_2: float = 0.99
@@ -152,7 +155,8 @@ class RecognitionRecipe:
 
     def train_batches(self, data, start_step=0):
         """Endless shuffled batches, from update `start_step` on."""
-        from keras_seqgen.data.recognition_batches import Distortion, FrameUnit, recognition_batches
+        from keras_seqgen.data.distortion import Distortion
+        from keras_seqgen.data.recognition_batches import FrameUnit, recognition_batches
 
         names = [field.name for field in dataclasses.fields(Distortion)]
         distortion = Distortion(**{name: getattr(self, name) for name in names})
@@ -165,6 +169,7 @@ class RecognitionRecipe:
             repeat=True,
             unit=self._unit(data, FrameUnit),
             distortion=distortion,
+            shortest=2 * self.time_stride,  # one of the network's frames for a character, one for a blank before it
         )
 
     def evaluation_batches(self, data, split="valid", run=None):

@@ -18,7 +18,7 @@ class ScriptRecipe:
         filters, kernel, stride: a convolution over time before the recurrent layers, that shortens the line by
             `stride`; 0 filters: none.
         units, depth, cell, dropout: of the recurrent layers (see `models.frame_labeller`).
-        noise, masks, mask_frames: how training lines are distorted (see `data.recognition_batches.Distortion`).
+        noise, masks, mask_frames: how training lines are distorted (see `data.distortion.Distortion`).
         optimizer: "adam" or "sgd".
         learning_rate: of the sum of nats over a batch.
         beta_2: of Adam.
@@ -121,7 +121,7 @@ class ScriptRecipe:
 
     def train_batches(self, data, start_step=0):
         """Endless shuffled batches, from update `start_step` on."""
-        from keras_seqgen.data.recognition_batches import Distortion
+        from keras_seqgen.data.distortion import Distortion
         from keras_seqgen.data.script_batches import script_batches
 
         distortion = Distortion(noise=self.noise, masks=self.masks, mask_frames=self.mask_frames)

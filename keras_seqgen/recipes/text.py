@@ -20,8 +20,9 @@ class TextRecipe:
         dropout_recurrent: fraction of the recurrent weights dropped at each update (`layers.WeightDrop`).
         scheduled_sampling: the share of inputs that the network draws itself at the end of the run, rising over
             `updates`; off, for the reason told at `layers.ScheduledSampling`.
-        weight_noise: "none", "fixed" or "adaptive" (see `layers.weight_noise`).
-        noise_stddev: standard deviation of the noise, or where it starts.
+        weight_noise: "none", "fixed" or "adaptive" (see `layers.weight_noise`), or "relative": of the recurrent weights
+            alone, in proportion to each (`layers.WeightDrop`, `gaussian`).
+        noise_stddev: standard deviation of the noise, or where it starts, or of each weight in units of itself.
         optimizer: "adam" or "sgd".
         learning_rate: of the sum of nats over a batch.
         beta_2: of Adam.
@@ -121,12 +122,12 @@ class TextRecipe:
         """What wraps each layer: weight noise, dropped recurrent weights, or nothing."""
         from keras_seqgen.layers import AdaptiveWeightNoise, WeightDrop, WeightNoise
 
-        if self.weight_noise not in ("none", "fixed", "adaptive"):
+        if self.weight_noise not in ("none", "fixed", "adaptive", "relative"):
             raise UserError(
-                f"`weight_noise` must be none, fixed or adaptive. Received: weight_noise={self.weight_noise}"
+                f"`weight_noise` must be none, fixed, adaptive or relative. Received: weight_noise={self.weight_noise}"
             )
-        if self.tied and self.weight_noise != "none":
-            raise UserError("a tied output has no weight noise: --set tied=false, or weight_noise=none")
+        if self.tied and self.weight_noise in ("fixed", "adaptive"):
+            raise UserError("a tied output has no weight noise: --set tied=false, or weight_noise=none or relative")
         if self.dropout_recurrent and self.weight_noise != "none":
             raise UserError("recurrent weights have noise or dropout: --set dropout_recurrent=0, or weight_noise=none")
         if self.weight_noise == "adaptive" and self.scheduled_sampling:
@@ -140,11 +141,15 @@ class TextRecipe:
             tokens = json.loads((Path(data) / "stats.json").read_text(encoding="utf-8"))["splits"]["train"]["tokens"]
             share = self.length / tokens  # a row of a batch, of the sequences of an epoch
             return lambda layer: AdaptiveWeightNoise(layer, share, self.noise_stddev, name=layer.name)
-        if self.dropout_recurrent:
-            return lambda layer: (
-                WeightDrop(layer, self.dropout_recurrent, name=layer.name) if "recurrent" in layer.name else layer
-            )
-        return lambda layer: layer
+        gaussian = self.weight_noise == "relative"
+        if gaussian and self.noise_stddev < 0:
+            raise UserError(f"`noise_stddev` must not be negative. Received: noise_stddev={self.noise_stddev}")
+        rate = self.noise_stddev**2 / (1 + self.noise_stddev**2) if gaussian else self.dropout_recurrent
+        if not rate:
+            return lambda layer: layer
+        return lambda layer: (
+            WeightDrop(layer, rate, gaussian=gaussian, name=layer.name) if "recurrent" in layer.name else layer
+        )
 
     def metrics(self):
         """The metrics of an evaluation."""

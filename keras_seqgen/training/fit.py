@@ -163,6 +163,7 @@ def _load_or_build(recipe, data, run, start_from):
         raise UserError(str(error)) from error
     if start_from is not None:
         _start_from(recipe, Path(start_from) / "best.keras", model, data)
+    model.optimizer.build(model.trainable_variables)  # variables that come to be within the update have it traced twice
     return model
 
 

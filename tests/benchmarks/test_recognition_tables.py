@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_what_is_done_is_not_done_again(fsdd, asked, settings, tmp_path, capsys,
 
 
 def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
-    rows = recognition.speech_rows(recognition.argparse.Namespace(input=fsdd))
+    rows = recognition.speech_rows(recognition.argparse.Namespace(input=fsdd, voices=None))
     speakers = [f"digits-no-{name}{ending}" for name in ("ann", "bob") for ending in ("", "-plain", "-bare")]
     assert list(rows) == ["digits", *speakers]
     (flags,) = rows["digits-no-bob-plain"].folders.values()
@@ -109,6 +110,10 @@ def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
     assert rows["digits-no-bob-bare"].folders == rows["digits-no-bob-plain"].folders
     (flags,) = rows["digits-no-bob"].folders.values()
     assert flags[-2:] == ["--leave-out", "bob"]
+    rows = recognition.speech_rows(recognition.argparse.Namespace(input=fsdd, voices=Path("voices")))
+    assert list(rows)[:6] == ["digits", *speakers[:3], "digits-no-ann-voices", speakers[3]]
+    (flags,) = rows["digits-no-bob-voices"].folders.values()
+    assert flags[-5:] == ["--leave-out", "bob", "--no-synthesis", "--voices", "voices"]
 
 
 def test_the_book_for_tests_is_not_trained_on(asked, tmp_path, capsys, monkeypatch):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_seqgen.data.ink_features import ink_features
-from keras_seqgen.data.recognition_batches import Distortion, FrameUnit, _moved, recognition_batches
+from keras_seqgen.data.distortion import Distortion
+from keras_seqgen.data.recognition_batches import FrameUnit, recognition_batches
 from keras_seqgen.data.recognition_schema import LabelledFrames, from_example, parse, parse_length, to_example
 from keras_seqgen.data.vocabulary import Vocabulary
 from keras_seqgen.errors import UserError
@@ -99,30 +99,6 @@ def test_masks_blot_out_spans_in_every_feature_at_once(folder):
     assert hidden > 0
 
 
-def rotation(angle):
-    return [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-
-
-@pytest.mark.parametrize(
-    ("distortion", "matrix"),
-    [
-        (Distortion(slant=0.5), lambda a: [[1, 0.5 * a[1]], [0, 1]]),
-        (Distortion(turn=0.2), lambda a: rotation(0.2 * a[2])),
-        (Distortion(scale=0.3), lambda a: np.diag([math.exp(0.3 * (a[0] + a[3])), math.exp(0.3 * a[3])])),
-    ],
-    ids=["slant", "turn", "scale"],
-)  # fmt: skip
-def test_moved_features_are_the_features_of_moved_ink(distortion, matrix):
-    rng, draw = np.random.default_rng(0), tf.constant([5, 6], tf.int64)
-    lines = [np.column_stack([rng.normal(0, 2, (n, 2)), rng.random(n) < 0.1]) for n in (9, 6)]
-    frames = np.stack([np.pad(ink_features(line, "raw"), ((0, 9 - len(line)), (0, 0))) for line in lines])
-    found = _moved(tf.constant(frames, tf.float32), tf.constant([9, 6]), distortion, draw).numpy()
-    even = tf.random.stateless_uniform([4, 2, 1], draw, -1.0, 1.0, alg="philox").numpy()[..., 0]
-    for row, line in enumerate(lines):
-        moved = np.column_stack([line[:, :2] @ np.array(matrix(even[:, row])).T, line[:, 2]])
-        np.testing.assert_allclose(found[row, : len(line)], ink_features(moved, "raw"), atol=1e-5)
-
-
 def test_characters_that_a_model_does_not_know_get_the_id_after_its_last(folder):
     (_, _, labels) = flat(recognition_batches(folder, "valid", 64, vocabulary=Vocabulary(" ab")))[0]
     assert labels.max() == 4
@@ -140,13 +116,6 @@ def test_characters_that_a_model_does_not_know_get_the_id_after_its_last(folder)
 def test_mistakes_are_named(folder, options, message):
     with pytest.raises(UserError, match=message):
         recognition_batches(folder, **{"split": "train", "batch_size": 4, **options})
-
-
-def test_only_raw_ink_is_moved(tmp_path):
-    with pytest.raises(UserError, match="preprocessed features"):
-        recognition_batches(
-            write_prepared(tmp_path, kind="preprocessed"), "train", 4, seed=1, distortion=Distortion(turn=1)
-        )
 
 
 @pytest.mark.parametrize("content", ["{}", '{"features": {"kind": "raw", "names": ["a"], "mean": [0], "std": [0]}}'])

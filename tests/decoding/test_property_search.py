@@ -79,7 +79,14 @@ def search(model, text, *names, **options):
     return search_properties(model, VOCABULARY.encode(text), properties, **options)
 
 
-@pytest.mark.parametrize(("name", "untrained"), [("quotes", 0.6), ("line-position", 0.85), ("indentation", 0.8)])
+@pytest.mark.parametrize(
+    ("name", "untrained"),
+    [
+        ("quotes", 0.6),
+        pytest.param("line-position", 0.85, marks=pytest.mark.slow),
+        pytest.param("indentation", 0.8, marks=pytest.mark.slow),
+    ],
+)
 def test_a_trained_network_has_a_cell_that_tracks_what_an_untrained_one_does_not(request, name, untrained):
     model = request.getfixturevalue("trained") if name == "quotes" else learn(name)
     held_out = LANGUAGES[name][0](np.random.default_rng(1), 16_000)

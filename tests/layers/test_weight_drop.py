@@ -24,6 +24,24 @@ def test_the_share_of_recurrent_weights_is_dropped_and_the_rest_scaled(make):
             np.testing.assert_array_equal(drawn, np.ones(drawn.shape))
 
 
+def test_gaussian_factors_have_the_mean_and_variance_of_the_coin():
+    layer = WeightDrop(PeepholeLSTM(64), rate=0.4, gaussian=True, seed=1)
+    layer(X)
+    drawn = dict(
+        zip(
+            [variable.name for variable in layer.layer.trainable_variables],
+            layer.draw([-3 * tf.ones(variable.shape) for variable in layer.layer.trainable_variables]),
+            strict=True,
+        )
+    )
+    factors = drawn.pop("recurrent_kernel").numpy() / -3
+    assert np.mean(factors) == pytest.approx(1, abs=0.02)
+    assert np.std(factors) == pytest.approx(np.sqrt(0.4 / 0.6), rel=0.02)
+    assert np.mean(np.abs(factors - 1) < np.sqrt(0.4 / 0.6)) == pytest.approx(0.6827, abs=0.02)
+    for other in drawn.values():
+        np.testing.assert_array_equal(other, -3 * np.ones(other.shape))
+
+
 def test_inference_is_the_layer_and_training_draws_anew():
     layer = WeightDrop(PeepholeLSTM(8), rate=0.5, seed=1)
     np.testing.assert_array_equal(layer(X), layer.layer(X))

@@ -76,6 +76,7 @@ def test_keras_file_and_few_weights(small, tmp_path):
     assert small.count_params() < 4_000_000
 
 
+@pytest.mark.slow
 def test_jax_gives_the_same_numbers(small, tmp_path):
     small.save(tmp_path / "small.keras")
     np.save(tmp_path / "picture.npy", picture(37, 45))

@@ -13,11 +13,8 @@ from ink_corpora import contents, dead_letters, line_xml, lines, prepare, stats,
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from keras_seqgen.data.batches import handwriting_batches
-from keras_seqgen.data.schema import InkLine
-from keras_seqgen.data.strokes import Repairs
 from keras_seqgen.data.vocabulary import Vocabulary
 from pipelines.splits import stable_hash
-from pipelines.summary import SplitSummary
 
 TWICE = ["--train-files", "trainset.txt", "--valid-files", "trainset.txt"]
 
@@ -48,34 +45,6 @@ def test_statistics_are_those_of_the_training_split_alone(prepared):
     offsets = stats(prepared)["offsets"]
     np.testing.assert_allclose(offsets["mean"], rows[:, :2].mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(offsets["std"], rows[:, :2].std(axis=0), rtol=1e-9)
-
-
-@pytest.mark.parametrize("unit", [1e-9, 2e-5, 1.0, 1e6])
-def test_statistics_are_exact_in_every_unit_and_order(unit):
-    rng = np.random.default_rng(0)
-    rows = [(rng.normal(1, 2, (n, 3)) * unit * [1, 3, 0]).astype("f4") for n in (3, 50, 700)]
-    parts = []
-    for one in rows:
-        parts.append(SplitSummary())
-        parts[-1].add(InkLine("", "", "", one), Repairs())
-    found = []
-    for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
-        total = SplitSummary()
-        for n in order:
-            total.merge(parts[n])
-        found.append(total.offsets())
-    assert found[0] == found[1] == found[2]
-    together = np.concatenate(rows).astype(np.float64)
-    np.testing.assert_allclose(found[0]["mean"], together[:, :2].mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(found[0]["std"], together[:, :2].std(axis=0), rtol=1e-12)
-
-
-@pytest.mark.parametrize("step", [0.0, 0.1, 3e-7, 12345.678])
-def test_a_deviation_that_is_nothing_but_rounding_is_none(step):
-    summary = SplitSummary()
-    for n in (2, 90, 777):
-        summary.add(InkLine("", "", "", np.full((n, 3), step, "f4")), Repairs())
-    assert summary.offsets()["std"] == [1.0, 1.0]
 
 
 def test_the_folder_feeds_a_training(prepared):

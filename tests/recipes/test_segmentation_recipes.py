@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_seqgen.errors import UserError
-from keras_seqgen.models import small_backbone
+from keras_seqgen.models import fcn8s, small_backbone
 from keras_seqgen.models.segmenter import CRF, has_crf
 from keras_seqgen.recipes.segmentation import SEGMENTATION_RECIPES, class_weights
 from keras_seqgen.training.callbacks import read_log
@@ -83,6 +83,7 @@ def test_resuming_continues_the_same_curve(data, fcn_run, tmp_path):
         assert parts[step] == pytest.approx(value, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_end_to_end_begins_with_the_networks_weights(data, fcn_run, tmp_path):
     model = train(CRF_RNN, data, tmp_path, steps=1, start_from=fcn_run, progress=False)
     begun = keras.models.load_model(fcn_run / "best.keras")
@@ -165,13 +166,14 @@ def test_no_value_is_dropped_in_silence(data, values, message):
             begin(data)
 
 
-def test_mistakes_are_named(data, tmp_path):
+def test_mistakes_are_named(data, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="`optimizer` must be adam or sgd"):
         dataclasses.replace(FCN, optimizer="lion").build(data)
     with pytest.raises(UserError, match="`backbone` must be one of"):
         dataclasses.replace(FCN, backbone="large").build(data)
     with pytest.raises(UserError, match="`theta_beta` must be a positive number"):
         dataclasses.replace(CRF_RNN, theta_beta=0.0).build(data)
+    monkeypatch.setattr(fcn8s, "_UNITS", 16)  # not 4096, which is 0.5 GB of weights
     with pytest.raises(UserError, match="must be a file of VGG16's weights"):
         dataclasses.replace(SEGMENTATION_RECIPES["segmentation-voc-fcn"], weights="nowhere.h5").build(data)
     dataclasses.replace(LABELS, count=2, names=(), colours=()).save(tmp_path / "labels.json")

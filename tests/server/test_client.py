@@ -55,7 +55,7 @@ def test_mistakes_are_told_in_one_line(address, local):
 
 
 def test_versions_labels_bytes_and_states(address):
-    client = Client(address)
+    client = Client(address, timeout=120)
     assert client.status("segmentation") == {1: "AVAILABLE"}
     inputs = {"image": [encoded(scene(1)[0])]}
     answers = [client.predict("segmentation", inputs, **which) for which in ({}, {"version": 1}, {"label": "stable"})]

@@ -49,7 +49,7 @@ def test_every_signature_of_every_system_answers_as_the_bare_model(predictions, 
     bare = tf.saved_model.load(str(version)).signatures
     for name, signature in signatures_of(version).items():
         inputs = example_inputs(signature, readable_text(version), rows=2, rate=sound_rate(version))
-        response = predictions.Predict(asked(system, name, **inputs), timeout=30)
+        response = predictions.Predict(asked(system, name, **inputs), timeout=120)
         spec = response.model_spec
         assert (spec.name, spec.version.value, spec.signature_name) == (system, 1, name)
         expected = bare[name](**{key: tf.constant(value) for key, value in inputs.items()})
@@ -123,16 +123,16 @@ FAULTS = {
 def test_a_wrong_request_gets_a_code_and_what_is_wrong(predictions, fault):
     request, code, said = FAULTS[fault]
     with pytest.raises(grpc.RpcError) as error:
-        predictions.Predict(request, timeout=30)
+        predictions.Predict(request, timeout=120)
     assert error.value.code().name == code
     assert said in error.value.details()
     assert "\n" not in error.value.details()
-    assert predictions.Predict(line(), timeout=30).outputs["length"], "the server goes on"
+    assert predictions.Predict(line(), timeout=120).outputs["length"], "the server goes on"
 
 
 def test_a_message_too_large_is_refused(predictions):
     with pytest.raises(grpc.RpcError) as error:
-        predictions.Predict(line(text=["a" * 2**21]), timeout=30)
+        predictions.Predict(line(text=["a" * 2**21]), timeout=120)
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

@@ -36,7 +36,7 @@ def seen(page, element):
 def answer(readers, model, inputs):
     """What the server itself reads."""
     url = f"http://127.0.0.1:{readers.rest_port}/v1/models/{model}:predict"
-    with urllib.request.urlopen(url, json.dumps({"inputs": inputs}).encode(), timeout=30) as found:
+    with urllib.request.urlopen(url, json.dumps({"inputs": inputs}).encode(), timeout=120) as found:
         return json.load(found)["outputs"]["text"][0]
 
 

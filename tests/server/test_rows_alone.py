@@ -52,7 +52,7 @@ def ask(channel):
         for name, value in inputs.items():
             dtype = tf.int32 if name == "top_k" else None
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value, dtype))
-        outputs = stub.Predict(request, timeout=30).outputs
+        outputs = stub.Predict(request, timeout=120).outputs
         return {name: tf.make_ndarray(value) for name, value in outputs.items()}
 
     return ask

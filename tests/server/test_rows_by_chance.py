@@ -114,7 +114,7 @@ def asked(channel, saved_models, readers, saved_readers):
                 request.model_spec.name, request.model_spec.signature_name = model, name
                 for key, value in inputs.items():
                     request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
-                outputs = stub.Predict(request, timeout=60).outputs
+                outputs = stub.Predict(request, timeout=120).outputs
                 return {key: tf.make_ndarray(value) for key, value in outputs.items()}
 
             return signatures_of(version)[name], ask

@@ -37,7 +37,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path):
                 if line.split()[1][8:] in ports and line.split()[3] == "0A":
                     assert line.split()[1].startswith("0100007F"), "this machine alone"
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             process.kill()
         assert "A stand-in for TensorFlow Serving" in process.stderr.read()

@@ -79,6 +79,7 @@ def exported(model, tmp_path_factory):
     return export_detector(model, UNIT, COSTS, folder, "# Tiny\n\nNo data, no terms.\n")
 
 
+@pytest.mark.slow
 def test_a_process_with_tensorflow_alone_finds_segments(model, exported, tmp_path):
     files = [*PICTURES, *BROKEN]
     (tmp_path / "asked.json").write_text(json.dumps([base64.b64encode(file).decode() for file in files]))

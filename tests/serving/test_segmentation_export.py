@@ -63,6 +63,7 @@ def jpeg(array):
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_process_with_tensorflow_alone_gets_the_same_labels(exported, model, tmp_path):
     first, second = jpeg(scene(1)[0]), encoded(np.ascontiguousarray(scene(2)[0][:15, :40]))
     pixels = np.stack([scene(3)[0], scene(4)[0]]).astype("float32")

@@ -22,6 +22,7 @@ from keras_seqgen.serving.warmup import (
 SHIPPED = sorted((Path(__file__).parents[2] / "saved_models").glob("*/[0-9]*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", SHIPPED, ids=lambda version: "/".join(version.parts[-2:]))
 def test_every_signature_of_a_shipped_model_is_warmed_up_without_a_mistake(version):
     records = list(tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests")))

@@ -151,6 +151,14 @@ def test_training_stops_when_time_is_up(tiny_handwriting, tmp_path):
     assert int(keras.models.load_model(tmp_path / "last.keras").optimizer.iterations) == 1
 
 
+def test_an_update_is_traced_once(tiny_handwriting, tmp_path, monkeypatch):
+    """TensorFlow traces a function again that made variables, as an optimiser does that is not built before."""
+    traced, step = [], keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, *inputs: traced.append(self) or step(self, *inputs))
+    train(small(), tiny_handwriting, tmp_path, steps=3, progress=False)
+    assert len(traced) == 1
+
+
 def test_the_papers_optimiser_and_the_prediction_network_learn(tiny_handwriting, tmp_path):
     recipe = override(find_recipe("handwriting-prediction-paper"), [*SMALL[:3], *SMALL[4:], "learning_rate=1e-3"])
     train(recipe, tiny_handwriting, tmp_path, steps=30, progress=False)
@@ -187,6 +195,7 @@ def test_divergence_counts_the_lines_that_are_read(tiny_handwriting):
     assert layer.kl_weight == pytest.approx(1 / sum(length <= middle for length in lengths))
 
 
+@pytest.mark.slow
 def test_adaptive_noise_starts_from_a_plain_run(whole, tiny_handwriting, tmp_path):
     """At inference the network is the plain one; then both the weights and their variances move."""
     _, run = whole

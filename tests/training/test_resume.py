@@ -106,6 +106,7 @@ def test_a_run_that_never_began_takes_any_setting(tmp_path):
         (["steps_per_epoch=0"], "`steps_per_epoch` must be positive"),
         (["tied=true", "embedding=4", "depth=2", "weight_noise=fixed"], "a tied output has no weight noise"),
         (["weight_noise=fixed", "dropout_recurrent=0.2"], "have noise or dropout"),
+        (["weight_noise=relative", "noise_stddev=-0.6"], "`noise_stddev` must not be negative"),
         (["weight_noise=adaptive", "scheduled_sampling=0.2"], "counts the divergence of adaptive noise twice"),
         (["average=99.0"], "`average` must be at least 0 and below 1"),
         (["dropout_input=0.2"], "`dropout_input` is of an embedding"),

@@ -241,6 +241,7 @@ def test_another_vocabulary_is_refused(whole, tiny_text, tmp_path):
         ["cell=lstm", "embedding=4", "tied=true", "depth=2", "dropout_recurrent=0.2", "dropout_input=0.1"],
         ["weight_noise=fixed", "optimizer=sgd", "momentum=0.9", "clip_norm=1.0", "average=0.9", "learning_rate=1e-3"],
         ["weight_noise=adaptive"],
+        ["weight_noise=relative", "noise_stddev=0.6", "embedding=4", "tied=true"],
         ["cell=gru"],
         ["cell=simple_rnn", "reset_every=2"],
     ],

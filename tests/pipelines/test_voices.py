@@ -1,0 +1,82 @@
+"""Clips of digits in synthetic voices, and strings out of them."""
+
+import shutil
+import wave
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+from pipelines.speech_strings import find_clips, list_strings
+from pipelines.splits import SPLITS
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("voices")
+    assert main(["voices", "--output", str(folder), "--voices", "2", "--takes", "3"]) == 0
+    return folder
+
+
+def test_each_voice_says_each_digit_so_often(voices):
+    clips = find_clips(str(voices))
+    assert len(clips) == 2 * 10 * 3
+    names = {speaker for _, _, speaker, _ in clips}
+    assert names == {"en-us+m1", "en+f1"}
+    assert {clip[1:] for clip in clips} == {(d, name, take) for d in range(10) for name in names for take in range(3)}
+    for path, *_ in clips:
+        with wave.open(path) as file:
+            assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000)
+            assert 0.1 < file.getnframes() / 8000 < 2
+
+
+def test_another_run_replaces_them(voices, tmp_path):
+    command = ["voices", "--output", str(tmp_path), "--takes", "1"]
+    assert main([*command, "--voices", "2"]) == 0
+    (tmp_path / "1_or_two.wav").write_text("mine")
+    assert main([*command, "--voices", "1"]) == 0
+    assert len(find_clips(str(tmp_path))) == 10
+    assert (tmp_path / "1_or_two.wav").read_text() == "mine"
+
+
+@pytest.mark.parametrize("left_out", ["", "ann"])
+def test_they_are_heard_in_training_alone(voices, tmp_path, left_out):
+    people = tmp_path / "people"
+    people.mkdir()
+    for path, digit, _, take in find_clips(str(voices)):
+        for speaker in ("ann", "bob"):
+            (people / f"{digit}_{speaker}_{take + 9}.wav").write_bytes(Path(path).read_bytes())
+    counts = dict.fromkeys(SPLITS, 60)
+    heard = {split: set() for split in SPLITS}
+    for string in list_strings(str(people), counts, left_out, True, True, 8000, False, 1 << 20, str(voices)):
+        heard[string.split].add(string.speaker)
+        assert all(f"_{string.speaker}_" in part for part in string.parts)
+    people_heard = {"bob"} if left_out else {"ann", "bob"}
+    assert heard["train"] == people_heard | {"en-us+m1", "en+f1"}
+    assert heard["valid"] == people_heard
+    assert heard["test"] == ({"ann"} if left_out else set())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("voices", "--output is missing"),
+        ("voices --output {tmp} --voices 217", "--voices: there are 1..216 voices"),
+        ("voices --output {tmp} --takes 0", "--takes must be positive"),
+        ("voices --output {tmp} --tempo 300 80", "--tempo must be"),
+        ("speech --format fsdd --input {voices} --output {tmp} --voices {tmp}", "holds no digit_speaker_take.wav"),
+        ("speech --format fsdd --input {voices} --output {tmp} --voices {voices}", "is the input itself"),
+        ("speech --format fsdd --input {voices} --output {tmp} --voices {again}", "en+f1 would be heard in training"),
+        ("voices --output {again}", "holds clips of ann: name another --output"),
+        ("speech --input {voices} --output {tmp} --voices {voices}", "--voices is for --format fsdd"),
+    ],
+)
+def test_mistakes_are_one_line(words, message, voices, tmp_path, capsys):
+    again = tmp_path / "again"
+    again.mkdir()
+    shutil.copy(voices / "1_en+f1_0.wav", again / "1_ann_0.wav")
+    shutil.copy(voices / "1_en+f1_0.wav", again)
+    assert main(words.format(tmp=tmp_path / "out", voices=voices, again=again).split()) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
