@@ -1,4 +1,4 @@
-"""Speakers out of the machine: the ten digits, said by eSpeak NG in many voices, as clips that look like FSDD's.
+"""Speakers out of the machine: the ten digits, said by eSpeak NG with many voices and accents, as clips like FSDD's.
 
 The folder that it writes holds digit_voice_take.wav, 16 bits, each take at a tempo, pitch and level of its own. For
 `speech --format fsdd --voices FOLDER`, which has them in training alone. eSpeak NG: pip install 'keras-seqgen[voices]'.
@@ -18,11 +18,28 @@ from pipelines.files import emptied
 from pipelines.speech_strings import WORDS, find_clips
 
 EXAMPLES = """examples:
-  28 voices that say each digit 20 times
+  88 voices that say each digit 20 times
     python -m pipelines voices --output voices
   strings of digits, of people and of voices; george is heard in the test alone
     python -m pipelines speech --format fsdd --input fsdd --voices voices --leave-out george --output prepared/no-george
 """
+# For the voices of other languages, whose readers would find the English words in this.
+SPELLED = {
+    "de": "siero uann tuh sri fohr feif sicks sewwen ejt nein",
+    "fr": "ziro ouane tou sri for faïve sixe sévène eïte naïne",
+    "hi": "ज़ीरो वन टू थ्री फ़ोर फ़ाइव सिक्स सेवन एट नाइन",
+    "es": "sirou uan tu sri for faif sics seven eit nain",
+    "ru": "зироу уан ту сри фор файв сикс севен эйт найн",
+    "nl": "ziero wan toe srie foor fijf siks sevven eet nijn",
+    "it": "zirou uan tu tri for faiv sics seven eit nain",
+    "pl": "zirou łan tu sri for fajw syks sewen ejt najn",
+    "tr": "ziro uan tu sri for fayv siks sevın eyt nayn",
+    "sv": "siro oan tu tri får fajv siks seven ejt najn",
+    "el": "ζίρου ουάν του θρι φορ φάιβ σιξ σέβεν έιτ νάιν",
+    "pt": "zirou uan tu tri for faive six séven eite naine",
+    "hu": "zíró uan tú szrí fór fájv sziksz szeven éjt nájn",
+    "fi": "siro uan tu tri foor faiv siks seven eit nain",
+}
 _LOUDNESS = (0.1, 0.8)  # of the peak, drawn evenly
 
 
@@ -30,7 +47,7 @@ def add_arguments(parser) -> None:
     """Adds the options to a parser."""
     add = parser.add_argument
     add("--output", metavar="FOLDER", help="where to write; its clips of such voices are replaced")
-    add("--voices", type=int, default=28, help=f"how many, 1 to {MOST} (default: 28)")
+    add("--voices", type=int, default=88, help=f"how many, 1 to {MOST} (default: 88)")
     add("--takes", type=int, default=20, help="how often each says a digit (default: 20)")
     add("--rate", type=int, default=8000, metavar="HZ", help="samples a second (default: 8000, as FSDD)")
     tempo = "words a minute, drawn evenly (default: 80 300)"
@@ -62,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         rng = np.random.default_rng(own.seed)
         with emptied(own.output, ["[0-9]_*+*_*.wav"]):
             for number, name in enumerate(names, start=1):
-                for digit, word in enumerate(WORDS):
+                for digit, word in enumerate(_words(name)):
                     for take in range(own.takes):
                         path = FileSystems.join(own.output, f"{digit}_{name}_{take}.wav")
                         _write(path, _draw(word, name, own.tempo, own.rate, rng), own.rate)
@@ -71,6 +88,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
     return command("voices", argv, __doc__, EXAMPLES, add_arguments, prepare)
+
+
+def _words(voice):
+    """The ten digits as this voice has to read them."""
+    return SPELLED[accent].split() if (accent := voice.split("+")[0]) in SPELLED else WORDS
 
 
 def _draw(word, voice, tempo, rate, rng):

@@ -11,8 +11,11 @@ import numpy as np
 from keras_seqgen.data.speech_synthesis import resample
 from keras_seqgen.errors import UserError
 
-# Their numbers have no common divisor: voice n is accent n mod 8 with timbre n mod 27, and 216 of them differ.
-ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gbcwmd", "en-us-nyc", "en-gb-x-gbclan")
+# Their numbers have no common divisor: voice n is accent n mod 22 with timbre n mod 27, and 594 of them differ.
+ACCENTS = (
+    *("en-us", "de", "en", "fr", "en-gb-scotland", "hi", "en-gb-x-rp", "es", "en-029", "ru", "en-gb-x-gbcwmd", "nl"),
+    *("en-us-nyc", "it", "en-gb-x-gbclan", "pl", "tr", "sv", "el", "pt", "hu", "fi"),
+)
 TIMBRES = (
     *("m1", "f1", "m2", "Andy", "m3", "f2", "m4", "Gene", "m5", "f3", "m6", "Mike", "m7", "f4", "m8", "Lee", "f5"),
     *("Michael", "max", "Denis", "caleb", "linda", "Marco", "Alex", "grandpa", "david", "klatt2"),
@@ -30,7 +33,9 @@ _ONE_AT_A_TIME = threading.Lock()  # the library has one state
 
 
 def voice_names(count: int) -> list[str]:
-    """The first so many of eSpeak NG's English voices, an accent and a timbre each, "en-us+m1" the first.
+    """The first so many of eSpeak NG's voices, an accent and a timbre each, "en-us+m1" the first.
+
+    An accent is English ("en...") or another language, whose voice says English that is spelled as that language would.
 
     Raises:
         ValueError: `count` is not in 1..`MOST`.

@@ -4,11 +4,15 @@ import shutil
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import pipelines.voices
+from keras_seqgen.data.speech_voices import ACCENTS
 from pipelines.__main__ import main
 from pipelines.speech_strings import find_clips, list_strings
 from pipelines.splits import SPLITS
+from pipelines.voices import SPELLED
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +26,32 @@ def test_each_voice_says_each_digit_so_often(voices):
     clips = find_clips(str(voices))
     assert len(clips) == 2 * 10 * 3
     names = {speaker for _, _, speaker, _ in clips}
-    assert names == {"en-us+m1", "en+f1"}
+    assert names == {"en-us+m1", "de+f1"}
     assert {clip[1:] for clip in clips} == {(d, name, take) for d in range(10) for name in names for take in range(3)}
     for path, *_ in clips:
         with wave.open(path) as file:
             assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000)
             assert 0.1 < file.getnframes() / 8000 < 2
+
+
+def test_a_voice_of_another_language_reads_its_own_spelling(tmp_path, monkeypatch):
+    assert set(SPELLED) == {accent for accent in ACCENTS if not accent.startswith("en")}
+    assert all(len(words.split()) == 10 for words in SPELLED.values())
+    read = {}
+
+    def say(text, voice, *_):
+        read.setdefault(voice, []).append(text)
+        return np.zeros(9, np.float32)
+
+    monkeypatch.setattr(pipelines.voices, "say", say)
+    assert main(["voices", "--output", str(tmp_path), "--voices", "4", "--takes", "1"]) == 0
+    assert {voice: words[3] for voice, words in read.items()} == {
+        "en-us+m1": "three",
+        "de+f1": "sri",
+        "en+m2": "three",
+        "fr+Andy": "sri",
+    }
+    assert read["de+f1"] == SPELLED["de"].split()
 
 
 def test_another_run_replaces_them(voices, tmp_path):
@@ -52,7 +76,7 @@ def test_they_are_heard_in_training_alone(voices, tmp_path, left_out):
         heard[string.split].add(string.speaker)
         assert all(f"_{string.speaker}_" in part for part in string.parts)
     people_heard = {"bob"} if left_out else {"ann", "bob"}
-    assert heard["train"] == people_heard | {"en-us+m1", "en+f1"}
+    assert heard["train"] == people_heard | {"en-us+m1", "de+f1"}
     assert heard["valid"] == people_heard
     assert heard["test"] == ({"ann"} if left_out else set())
 
@@ -61,12 +85,12 @@ def test_they_are_heard_in_training_alone(voices, tmp_path, left_out):
     ("words", "message"),
     [
         ("voices", "--output is missing"),
-        ("voices --output {tmp} --voices 217", "--voices: there are 1..216 voices"),
+        ("voices --output {tmp} --voices 595", "--voices: there are 1..594 voices"),
         ("voices --output {tmp} --takes 0", "--takes must be positive"),
         ("voices --output {tmp} --tempo 300 80", "--tempo must be"),
         ("speech --format fsdd --input {voices} --output {tmp} --voices {tmp}", "holds no digit_speaker_take.wav"),
         ("speech --format fsdd --input {voices} --output {tmp} --voices {voices}", "is the input itself"),
-        ("speech --format fsdd --input {voices} --output {tmp} --voices {again}", "en+f1 would be heard in training"),
+        ("speech --format fsdd --input {voices} --output {tmp} --voices {again}", "de+f1 would be heard in training"),
         ("voices --output {again}", "holds clips of ann: name another --output"),
         ("speech --input {voices} --output {tmp} --voices {voices}", "--voices is for --format fsdd"),
     ],
@@ -74,8 +98,8 @@ def test_they_are_heard_in_training_alone(voices, tmp_path, left_out):
 def test_mistakes_are_one_line(words, message, voices, tmp_path, capsys):
     again = tmp_path / "again"
     again.mkdir()
-    shutil.copy(voices / "1_en+f1_0.wav", again / "1_ann_0.wav")
-    shutil.copy(voices / "1_en+f1_0.wav", again)
+    shutil.copy(voices / "1_de+f1_0.wav", again / "1_ann_0.wav")
+    shutil.copy(voices / "1_de+f1_0.wav", again)
     assert main(words.format(tmp=tmp_path / "out", voices=voices, again=again).split()) == 2
     told = capsys.readouterr().err
     assert message in told
