@@ -51,7 +51,7 @@ def list_strings(
     """Strings of 1 to 5 digits, each by one speaker, and a fault for each clip that cannot be used.
 
     Speaker, length, digits and takes are drawn evenly, each string's from the hash of its split and its number: a
-    longer list begins as a shorter one does.
+    longer list begins as a shorter one does. With voices, every second training string is one of theirs, by chance.
 
     Args:
         root: FSDD's folder.
@@ -62,25 +62,29 @@ def list_strings(
         rate, convert, max_bytes: as for `load_sound`.
         voices: a folder of clips of more speakers, all of them for training, or "".
     """
-    pools: dict[str, Pool] = {split: {} for split in SPLITS}
-    clips = [(*clip, split_of(*clip[2:], left_out)) for clip in find_clips(root)]
-    clips += [(*clip, "train") for clip in (find_clips(voices) if voices else ())]
-    for path, digit, speaker, _, split in clips:
+    pools: dict[str, list[Pool]] = {split: [{}] for split in SPLITS}
+    clips = [(*clip, pools[split_of(*clip[2:], left_out)][0]) for clip in find_clips(root)]
+    if voices:
+        pools["train"].append({})
+        clips += [(*clip, pools["train"][1]) for clip in find_clips(voices)]
+    for path, digit, speaker, _, pool in clips:
         try:
             load_sound(path, rate, convert, max_bytes)
         except FaultError as fault:
             yield SpeechSource(FileSystems.split(path)[1], path, speaker=speaker, fault=list(fault.args))
         else:
-            pools[split].setdefault(speaker, {}).setdefault(digit, []).append(path)
-    for split, pool in pools.items():
-        for number in range(counts[split] if pool else 0):
+            pool.setdefault(speaker, {}).setdefault(digit, []).append(path)
+    for split, groups in pools.items():
+        heard = [pool for pool in groups if pool]
+        for number in range(counts[split] if heard else 0):
             name = f"{split}-{number:06d}"
             seed = stable_hash(f"{left_out} {name}")
-            yield _draw(name, seed, pool, words, split, synthetic and split == "train")
+            yield _draw(name, seed, heard, words, split, synthetic and split == "train")
 
 
-def _draw(name: str, seed: int, pool: Pool, words: bool, split: str, synthetic: bool) -> SpeechSource:
+def _draw(name: str, seed: int, pools: list[Pool], words: bool, split: str, synthetic: bool) -> SpeechSource:
     rng = np.random.default_rng(seed)
+    pool = pools[rng.integers(len(pools))] if len(pools) > 1 else pools[0]
     speaker = sorted(pool)[rng.integers(len(pool))]
     known = pool[speaker]
     digits = rng.choice(sorted(known), rng.integers(1, LONGEST + 1)).tolist()

@@ -66,7 +66,13 @@ RECIPES = {
     ),
     "char-ptb": _CHARACTERS,
     "char-ptb-noise": dataclasses.replace(
-        _CHARACTERS, weight_noise="fixed", updates=40_000, goal="1.27 bits per character (Graves 2013, table 1)"
+        _CHARACTERS,
+        weight_noise="relative",
+        noise_stddev=0.5,
+        batch_size=32,
+        average=0.9995,
+        updates=50_000,
+        goal="1.27 bits per character (Graves 2013, table 1)",
     ),
     "char-ptb-adaptive": dataclasses.replace(
         _CHARACTERS,
