@@ -15,7 +15,8 @@ python -m benchmarks.recognition speech --input fsdd --set updates=4000 --only d
   and noise and masks on their frames (-voices); and by how much these cut the error.
 
 What is done is not done again: a folder that is prepared, a run with all its updates, a measurement that is not older
-than what it measured. Stopped at any time, the same command goes on; another --set or --corpus needs another --runs.
+than what it measured. Stopped at any time, the same command goes on; another --set or --corpus needs another --runs,
+other --strings or --voices another --prepared too.
 --measure tells of the finished runs alone.
 """
 
@@ -95,6 +96,8 @@ def print_rows(arguments):
 def speech_rows(arguments):
     """Run -> `Row`."""
     base = ["speech", "--format", "fsdd", "--input", str(arguments.input)]
+    if arguments.strings:
+        base += ["--strings", str(arguments.strings), "500", "500"]
     speakers = sorted({path.stem.split("_")[1] for path in arguments.input.rglob("*_*_*.wav")})
     if len(speakers) < 2:
         raise SystemExit(f"{arguments.input} must hold digit_speaker_take.wav of several speakers")
@@ -208,6 +211,7 @@ def main():
     add("--corpus", nargs="+", default=[], metavar="FILE", help="ink: other texts for the language models")
     add("--unseen", default="Adab", metavar="NAME", help="print: in the name of the book for tests (default: Adab)")
     add("--voices", type=Path, metavar="FOLDER", help="speech: of synthetic voices, as more speakers")
+    add("--strings", type=int, metavar="N", help="speech: for training (default: that of `prepare speech`)")
     add("--measure", action="store_true", help="train nothing; leave out what is not finished")
     arguments = parser.parse_args()
     if not (arguments.table and arguments.input):

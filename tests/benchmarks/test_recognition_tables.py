@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +67,16 @@ def table(capsys, monkeypatch, root, *words):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(("given", "strings"), [(None, []), (9, ["--strings", "9", "500", "500"])])
+def test_every_row_learns_from_as_many_strings(fsdd, tmp_path, given, strings):
+    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=given, voices=tmp_path))
+    asked = [prepare for row in rows.values() for prepare in row.folders.values()]
+    assert len(asked) == 1 + 2 * 4
+    for prepare in asked:
+        assert prepare[5 : 5 + len(strings)] == strings
+        assert ("--strings" in prepare) == bool(strings)
+
+
 def test_what_is_done_is_not_done_again(fsdd, asked, settings, tmp_path, capsys, monkeypatch):
     words = ("speech", "--input", fsdd, "--only", "digits*ann*", "--set", "updates=7", "masks=1")
     assert table(capsys, monkeypatch, tmp_path, *words, "--measure") == {"rows": {}, "left out": {}}
@@ -102,7 +113,7 @@ def test_what_is_done_is_not_done_again(fsdd, asked, settings, tmp_path, capsys,
 
 
 def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
-    rows = recognition.speech_rows(recognition.argparse.Namespace(input=fsdd, voices=None))
+    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=None, voices=None))
     speakers = [f"digits-no-{name}{ending}" for name in ("ann", "bob") for ending in ("", "-plain", "-bare")]
     assert list(rows) == ["digits", *speakers]
     (flags,) = rows["digits-no-bob-plain"].folders.values()
@@ -110,7 +121,7 @@ def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
     assert rows["digits-no-bob-bare"].folders == rows["digits-no-bob-plain"].folders
     (flags,) = rows["digits-no-bob"].folders.values()
     assert flags[-2:] == ["--leave-out", "bob"]
-    rows = recognition.speech_rows(recognition.argparse.Namespace(input=fsdd, voices=Path("voices")))
+    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=None, voices=Path("voices")))
     assert list(rows)[:6] == ["digits", *speakers[:3], "digits-no-ann-voices", speakers[3]]
     (flags,) = rows["digits-no-bob-voices"].folders.values()
     assert flags[-5:] == ["--leave-out", "bob", "--no-synthesis", "--voices", "voices"]
@@ -119,7 +130,7 @@ def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
 def test_the_book_for_tests_is_not_trained_on(asked, tmp_path, capsys, monkeypatch):
     for name in ("b.Adab", "a.Kamil", "c.Buldan"):
         (tmp_path / f"{name}.zip").write_bytes(b"")
-    arguments = recognition.argparse.Namespace(input=tmp_path, unseen="Adab")
+    arguments = SimpleNamespace(input=tmp_path, unseen="Adab")
     rows = recognition.print_rows(arguments)
     for ending in ("", "-plain"):
         folders = rows[f"arabic{ending}"].folders
@@ -130,7 +141,7 @@ def test_the_book_for_tests_is_not_trained_on(asked, tmp_path, capsys, monkeypat
     rates = {"cer": 0.03, "lines": 9, "arabic-adab cer": 0.03, "arabic-adab lines": 9}
     assert found == {"rows": {"arabic": rates}}
     with pytest.raises(SystemExit, match="must hold archives"):
-        recognition.print_rows(recognition.argparse.Namespace(input=tmp_path, unseen="Hayawan"))
+        recognition.print_rows(SimpleNamespace(input=tmp_path, unseen="Hayawan"))
 
 
 def test_ink_is_read_with_a_language_model(asked, tmp_path, capsys, monkeypatch):
