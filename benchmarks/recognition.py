@@ -11,7 +11,7 @@ python -m benchmarks.recognition speech --input fsdd --set updates=4000 --only d
   normaliser. The input is a folder of one .zip archive for each book.
 - speech: FSDD's strings by the best path and with a lexicon of ten words; then, for each speaker, networks that never
   heard him: trained on strings as recorded and nothing else (-bare), with the recipe's noise and masks on their frames
-  (-plain), and on synthetic sound besides; with --voices, a folder of `keras-seqgen prepare voices`, on those voices
+  (-plain), and on synthetic sound besides; with --voices, folders of `keras-seqgen prepare voices`, on those voices
   and noise and masks on their frames (-voices); and by how much these cut the error.
 
 What is done is not done again: a folder that is prepared, a run with all its updates, a measurement that is not older
@@ -110,7 +110,7 @@ def speech_rows(arguments):
         rows[f"{run}-plain"] = Row("speech-digits", *plain, tuple(plain), plain, words=DIGITS)
         rows[f"{run}-bare"] = dataclasses.replace(rows[f"{run}-plain"], settings=("noise=0", "masks=0"))
         if arguments.voices:
-            voices = {f"{run}-voices": [*prepare, "--no-synthesis", "--voices", str(arguments.voices)]}
+            voices = {f"{run}-voices": [*prepare, "--no-synthesis", "--voices", *map(str, arguments.voices)]}
             rows[f"{run}-voices"] = Row("speech-digits", *voices, tuple(voices), voices, words=DIGITS)
     return rows
 
@@ -210,7 +210,14 @@ def main():
     add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the recipes, as for `train`")
     add("--corpus", nargs="+", default=[], metavar="FILE", help="ink: other texts for the language models")
     add("--unseen", default="Adab", metavar="NAME", help="print: in the name of the book for tests (default: Adab)")
-    add("--voices", type=Path, metavar="FOLDER", help="speech: of synthetic voices, as more speakers")
+    add(
+        "--voices",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="speech: of synthetic voices, as more speakers",
+    )
     add("--strings", type=int, metavar="N", help="speech: for training (default: that of `prepare speech`)")
     add("--measure", action="store_true", help="train nothing; leave out what is not finished")
     arguments = parser.parse_args()

@@ -12,7 +12,7 @@ PIPELINES = {
     "speech": "recordings (WAV) with their texts, or FSDD's spoken digits in strings, to log-mel frames",
     "text": "any text (plain, gz, xz, XML bytes, Penn Treebank), by bytes, characters or words",
     "text-lines": "pictures of lines of print with their texts (.gt.txt, lines.tsv), folders or archives, to frames",
-    "voices": "spoken digits in the voices of eSpeak NG, as WAV files for speech --voices",
+    "voices": "spoken digits in the voices of eSpeak NG or Flite, as WAV files for speech --voices",
 }
 
 

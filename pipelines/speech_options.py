@@ -35,7 +35,9 @@ _HASH_HELP = "folders: split by a hash, in per cent (default: by the folders' na
 _LIST_HELP = "folders: lists that name the groups (--split-by) or recordings of the split {}, one per line"
 _STRIDE_HELP = "networks may shorten sound by this factor: a text that then has no room is a dead letter (default: 2)"
 _STRINGS_HELP = "fsdd: how many strings (default: 6000 500 500)"
-_VOICES_HELP = "fsdd: clips of more speakers, heard in training alone (see `voices`)"
+_VOICES_HELP = (
+    "fsdd: clips of more speakers, heard in training alone; each folder as often as the people (see `voices`)"
+)
 _SNR_HELP = "synthesis: ratio of speech to noise in dB, drawn evenly (default: 20 45)"
 
 
@@ -55,7 +57,7 @@ def add_arguments(parser) -> None:
     )
     add("--figures", action="store_true", help="fsdd: the text of a string is 314, not three one four")
     add("--leave-out", default="", metavar="SPEAKER", help="fsdd: heard in the test alone")
-    add("--voices", default="", metavar="FOLDER", help=_VOICES_HELP)
+    add("--voices", nargs="+", default=[], metavar="FOLDER", help=_VOICES_HELP)
     add("--no-synthesis", action="store_true", help="fsdd: training strings as they were recorded")
     add("--speed", type=float, default=0.2, help="synthesis: faster or slower by up to this part (default: 0.2)")
     add("--gain", type=float, default=6.0, help="synthesis: louder or softer by up to so many dB (default: 6)")
@@ -121,13 +123,15 @@ def _strings(options, inputs, rules: SpeechRules):
         raise UserError(f"{inputs[0]} holds no digit_speaker_take.wav")
     if options.leave_out and (options.leave_out not in speakers or len(speakers) < 2):
         raise UserError(f"--leave-out: there is no other speaker than {', '.join(speakers)}, or nobody would be left")
-    if options.voices:
-        if len(folders := distinct([*inputs, options.voices])) == 1:
-            raise UserError(f"--voices: {options.voices} is the input itself, whose clips have their places")
-        check_apart(folders)
-        voices = {speaker for _, _, speaker, _ in find_clips(options.voices)}
+    if len(distinct([*inputs, *options.voices])) < 1 + len(options.voices):
+        raise UserError(
+            f"--voices: {', '.join(options.voices)}: the input itself, whose clips have their places, or twice the same"
+        )
+    check_apart([*inputs, *options.voices])
+    for folder in options.voices:
+        voices = {speaker for _, _, speaker, _ in find_clips(folder)}
         if not voices:
-            raise UserError(f"--voices: {options.voices} holds no digit_speaker_take.wav: `voices` makes them")
+            raise UserError(f"--voices: {folder} holds no digit_speaker_take.wav: `voices` makes them")
         if both := sorted(voices.intersection(speakers)):
             raise UserError(f"--voices: {', '.join(both)} would be heard in training: {options.input[0]} has them too")
     return functools.partial(

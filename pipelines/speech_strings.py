@@ -1,7 +1,7 @@
 """Strings of spoken digits out of FSDD's single ones: which clip of whom goes where."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
@@ -46,12 +46,13 @@ def list_strings(
     rate: int,
     convert: bool,
     max_bytes: int,
-    voices: str = "",
+    voices: Sequence[str] = (),
 ) -> Iterator[SpeechSource]:
     """Strings of 1 to 5 digits, each by one speaker, and a fault for each clip that cannot be used.
 
     Speaker, length, digits and takes are drawn evenly, each string's from the hash of its split and its number: a
-    longer list begins as a shorter one does. With voices, every second training string is one of theirs, by chance.
+    longer list begins as a shorter one does. People, and the voices of each folder, say
+    as many training strings, but for chance.
 
     Args:
         root: FSDD's folder.
@@ -60,13 +61,13 @@ def list_strings(
         words: whether the text is "three one four" or "314".
         synthetic: whether training strings get other speeds, levels and noises.
         rate, convert, max_bytes: as for `load_sound`.
-        voices: a folder of clips of more speakers, all of them for training, or "".
+        voices: folders of clips of more speakers, all of them for training.
     """
     pools: dict[str, list[Pool]] = {split: [{}] for split in SPLITS}
     clips = [(*clip, pools[split_of(*clip[2:], left_out)][0]) for clip in find_clips(root)]
-    if voices:
+    for folder in voices:
         pools["train"].append({})
-        clips += [(*clip, pools["train"][1]) for clip in find_clips(voices)]
+        clips += [(*clip, pools["train"][-1]) for clip in find_clips(folder)]
     for path, digit, speaker, _, pool in clips:
         try:
             load_sound(path, rate, convert, max_bytes)

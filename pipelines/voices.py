@@ -1,7 +1,8 @@
-"""Speakers out of the machine: the ten digits, said by eSpeak NG with many voices and accents, as clips like FSDD's.
+"""Speakers out of the machine: the ten digits, said by eSpeak NG or Flite with several voices, as clips like FSDD's.
 
 The folder that it writes holds digit_voice_take.wav, 16 bits, each take at a tempo, pitch and level of its own. For
-`speech --format fsdd --voices FOLDER`, which has them in training alone. eSpeak NG: pip install 'keras-seqgen[voices]'.
+`speech --format fsdd --voices FOLDER...`, which has them in training alone. eSpeak NG has hundreds of voices, of many
+accents: pip install 'keras-seqgen[voices]'. Flite, a package of the system, has four, made of recordings of people.
 Another run says the same in the same way, but not to the sample: eSpeak NG has a chance of its own.
 """
 
@@ -11,6 +12,7 @@ import wave
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
 
+from keras_seqgen.data.speech_flite import PITCHES, say_flite
 from keras_seqgen.data.speech_voices import FASTEST, MOST, SLOWEST, say, voice_names
 from keras_seqgen.errors import UserError
 from pipelines.arguments import command
@@ -20,8 +22,11 @@ from pipelines.speech_strings import WORDS, find_clips
 EXAMPLES = """examples:
   88 voices that say each digit 20 times
     python -m pipelines voices --output voices
+  the four of Flite, 40 times each
+    python -m pipelines voices --engine flite --takes 40 --output flite
   strings of digits, of people and of voices; george is heard in the test alone
-    python -m pipelines speech --format fsdd --input fsdd --voices voices --leave-out george --output prepared/no-george
+    python -m pipelines speech --format fsdd --input fsdd --voices voices flite --output prepared/no-george \\
+        --leave-out george
 """
 # For the voices of other languages, whose readers would find the English words in this.
 SPELLED = {
@@ -47,7 +52,8 @@ def add_arguments(parser) -> None:
     """Adds the options to a parser."""
     add = parser.add_argument
     add("--output", metavar="FOLDER", help="where to write; its clips of such voices are replaced")
-    add("--voices", type=int, default=88, help=f"how many, 1 to {MOST} (default: 88)")
+    add("--engine", default="espeak", choices=("espeak", "flite"), help="who speaks (default: espeak)")
+    add("--voices", type=int, help=f"how many, of eSpeak NG's 1 to {MOST} (default: 88)")
     add("--takes", type=int, default=20, help="how often each says a digit (default: 20)")
     add("--rate", type=int, default=8000, metavar="HZ", help="samples a second (default: 8000, as FSDD)")
     tempo = "words a minute, drawn evenly (default: 80 300)"
@@ -69,11 +75,19 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"--takes must be positive, --rate 4000 or more. Received: {own.takes}, {own.rate}")
         if not SLOWEST <= own.tempo[0] <= own.tempo[1] <= FASTEST:
             raise UserError(f"--tempo must be {SLOWEST} <= SLOW <= FAST <= {FASTEST}. Received: {own.tempo}")
-        try:
-            names = voice_names(own.voices)
-        except ValueError as error:
-            raise UserError(f"--voices: {error}") from error
-        strangers = {speaker for _, _, speaker, _ in find_clips(own.output)}.difference(voice_names(MOST))
+        if own.engine == "flite":
+            if own.voices is not None:
+                raise UserError(
+                    f"--voices is for --engine espeak; Flite speaks with all of its own, {', '.join(PITCHES)}"
+                )
+            names = [f"flite+{name}" for name in PITCHES]
+        else:
+            try:
+                names = voice_names(88 if own.voices is None else own.voices)
+            except ValueError as error:
+                raise UserError(f"--voices: {error}") from error
+        known = {*voice_names(MOST), *(f"flite+{name}" for name in PITCHES)}
+        strangers = {speaker for _, _, speaker, _ in find_clips(own.output)}.difference(known)
         if strangers:
             raise UserError(f"{own.output} holds clips of {', '.join(sorted(strangers))}: name another --output")
         rng = np.random.default_rng(own.seed)
@@ -97,7 +111,9 @@ def _words(voice):
 
 def _draw(word, voice, tempo, rate, rng):
     pace, pitch, liveliness = rng.integers(*tempo, endpoint=True), rng.integers(10, 90), rng.integers(20, 80)
-    return rng.uniform(*_LOUDNESS) * say(word, voice, int(pace), int(pitch), int(liveliness), rate)
+    engine, _, own_name = voice.partition("+")
+    speak, name = (say_flite, own_name) if engine == "flite" else (say, voice)
+    return rng.uniform(*_LOUDNESS) * speak(word, name, int(pace), int(pitch), int(liveliness), rate)
 
 
 def _write(path, samples, rate):

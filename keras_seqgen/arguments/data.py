@@ -12,7 +12,7 @@ SYSTEMS = {
     "speech": "recordings with their texts, or spoken digits, to log-mel frames",
     "text": "files of text to streams of bytes, characters or words",
     "text-lines": "pictures of lines of print with their texts to frames",
-    "voices": "spoken digits in the voices of eSpeak NG, as WAV files for `speech --voices`",
+    "voices": "spoken digits in the voices of eSpeak NG or Flite, as WAV files for `speech --voices`",
 }
 
 

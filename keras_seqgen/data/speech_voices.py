@@ -78,6 +78,11 @@ def say(
         said = text.encode()
         library.espeak_Synth(said, len(said) + 1, 0, _FROM_CHARACTER, 0, _UTF8, None, None)
         samples = np.concatenate([np.zeros(0, np.int16), *heard]) / np.float32(2**15)
+    return trimmed(samples, own_rate, rate)
+
+
+def trimmed(samples: np.ndarray, own_rate: int, rate: int) -> np.ndarray:
+    """Sound without the silence at its ends, but 5 ms, at another number of samples a second and with its peak at 1."""
     loud = np.flatnonzero(np.abs(samples) > _AUDIBLE * np.abs(samples).max(initial=0))
     if not len(loud):
         return np.zeros(0, np.float32)

@@ -69,7 +69,7 @@ def table(capsys, monkeypatch, root, *words):
 
 @pytest.mark.parametrize(("given", "strings"), [(None, []), (9, ["--strings", "9", "500", "500"])])
 def test_every_row_learns_from_as_many_strings(fsdd, tmp_path, given, strings):
-    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=given, voices=tmp_path))
+    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=given, voices=[tmp_path]))
     asked = [prepare for row in rows.values() for prepare in row.folders.values()]
     assert len(asked) == 1 + 2 * 4
     for prepare in asked:
@@ -113,7 +113,7 @@ def test_what_is_done_is_not_done_again(fsdd, asked, settings, tmp_path, capsys,
 
 
 def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
-    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=None, voices=None))
+    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=None, voices=[]))
     speakers = [f"digits-no-{name}{ending}" for name in ("ann", "bob") for ending in ("", "-plain", "-bare")]
     assert list(rows) == ["digits", *speakers]
     (flags,) = rows["digits-no-bob-plain"].folders.values()
@@ -121,7 +121,7 @@ def test_a_speaker_is_left_out_with_and_without_synthesis(fsdd):
     assert rows["digits-no-bob-bare"].folders == rows["digits-no-bob-plain"].folders
     (flags,) = rows["digits-no-bob"].folders.values()
     assert flags[-2:] == ["--leave-out", "bob"]
-    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=None, voices=Path("voices")))
+    rows = recognition.speech_rows(SimpleNamespace(input=fsdd, strings=None, voices=[Path("voices")]))
     assert list(rows)[:6] == ["digits", *speakers[:3], "digits-no-ann-voices", speakers[3]]
     (flags,) = rows["digits-no-bob-voices"].folders.values()
     assert flags[-5:] == ["--leave-out", "bob", "--no-synthesis", "--voices", "voices"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pipelines.voices
+from keras_seqgen.data.speech_flite import PITCHES
 from keras_seqgen.data.speech_voices import ACCENTS
 from pipelines.__main__ import main
 from pipelines.speech_strings import find_clips, list_strings
@@ -55,6 +56,40 @@ def test_a_voice_of_another_language_reads_its_own_spelling(tmp_path, monkeypatc
     assert read["de+f1"] == SPELLED["de"].split()
 
 
+def test_flite_speaks_with_all_of_its_voices(tmp_path, monkeypatch):
+    said = []
+
+    def say(text, voice, *how):
+        said.append((text, voice, *how[:3]))
+        return np.ones(9, np.float32)
+
+    monkeypatch.setattr(pipelines.voices, "say_flite", say)
+    assert main(["voices", "--engine", "flite", "--output", str(tmp_path), "--takes", "2"]) == 0
+    assert {speaker for _, _, speaker, _ in find_clips(str(tmp_path))} == {f"flite+{name}" for name in PITCHES}
+    assert [(text, voice) for text, voice, *_ in said[:4]] == [("zero", "awb")] * 2 + [("one", "awb")] * 2
+    assert len(said) == len(set(said)) == 4 * 10 * 2  # each take in a way of its own
+    assert main(["voices", "--output", str(tmp_path), "--takes", "1", "--voices", "1"]) == 0
+    assert {speaker for _, _, speaker, _ in find_clips(str(tmp_path))} == {"en-us+m1"}
+
+
+def test_each_folder_of_voices_speaks_as_often_as_the_people(voices, tmp_path):
+    others = tmp_path / "others"
+    others.mkdir()
+    for path, digit, speaker, take in find_clips(str(voices)):
+        if speaker == "de+f1":
+            shutil.copy(path, others / f"{digit}_one-more_{take}.wav")
+    people = tmp_path / "people"
+    people.mkdir()
+    for path, digit, _, take in find_clips(str(voices)):
+        shutil.copy(path, people / f"{digit}_ann_{take + 10}.wav")
+    counts = {"train": 300, "valid": 0, "test": 0}
+    strings = list_strings(str(people), counts, "", True, True, 8000, False, 1 << 20, [str(voices), str(others)])
+    heard = Counter(string.speaker for string in strings)
+    assert set(heard) == {"ann", "one-more", "en-us+m1", "de+f1"}
+    for count in (heard["ann"], heard["one-more"], heard["en-us+m1"] + heard["de+f1"]):
+        assert count == pytest.approx(100, abs=25)
+
+
 def test_another_run_replaces_them(voices, tmp_path):
     command = ["voices", "--output", str(tmp_path), "--takes", "1"]
     assert main([*command, "--voices", "2"]) == 0
@@ -73,7 +108,7 @@ def test_they_are_heard_in_training_alone(voices, tmp_path, left_out):
             (people / f"{digit}_{speaker}_{take + 9}.wav").write_bytes(Path(path).read_bytes())
     counts = dict.fromkeys(SPLITS, 60)
     heard: dict[str, Counter] = {split: Counter() for split in SPLITS}
-    for string in list_strings(str(people), counts, left_out, True, True, 8000, False, 1 << 20, str(voices)):
+    for string in list_strings(str(people), counts, left_out, True, True, 8000, False, 1 << 20, [str(voices)]):
         heard[string.split][string.speaker] += 1
         assert all(f"_{string.speaker}_" in part for part in string.parts)
     people_heard = {"bob"} if left_out else {"ann", "bob"}
@@ -93,7 +128,9 @@ def test_they_are_heard_in_training_alone(voices, tmp_path, left_out):
         ("voices --output {tmp} --takes 0", "--takes must be positive"),
         ("voices --output {tmp} --tempo 300 80", "--tempo must be"),
         ("speech --format fsdd --input {voices} --output {tmp} --voices {tmp}", "holds no digit_speaker_take.wav"),
-        ("speech --format fsdd --input {voices} --output {tmp} --voices {voices}", "is the input itself"),
+        ("speech --format fsdd --input {voices} --output {tmp} --voices {voices}", "the input itself"),
+        ("speech --format fsdd --input {voices} --output {tmp} --voices {again} {again}", "or twice the same"),
+        ("voices --engine flite --voices 3 --output {tmp}", "--voices is for --engine espeak"),
         ("speech --format fsdd --input {voices} --output {tmp} --voices {again}", "de+f1 would be heard in training"),
         ("voices --output {again}", "holds clips of ann: name another --output"),
         ("speech --input {voices} --output {tmp} --voices {voices}", "--voices is for --format fsdd"),
