@@ -90,6 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         strangers = {speaker for _, _, speaker, _ in find_clips(own.output)}.difference(known)
         if strangers:
             raise UserError(f"{own.output} holds clips of {', '.join(sorted(strangers))}: name another --output")
+        _draw(WORDS[0], names[0], own.tempo, own.rate, np.random.default_rng())  # or the clips that are there stay
         rng = np.random.default_rng(own.seed)
         with emptied(own.output, ["[0-9]_*+*_*.wav"]):
             for number, name in enumerate(names, start=1):

@@ -47,6 +47,7 @@ def test_a_voice_of_another_language_reads_its_own_spelling(tmp_path, monkeypatc
 
     monkeypatch.setattr(pipelines.voices, "say", say)
     assert main(["voices", "--output", str(tmp_path), "--voices", "4", "--takes", "1"]) == 0
+    assert read["en-us+m1"].pop(0) == "zero"  # whether there is an eSpeak NG
     assert {voice: words[3] for voice, words in read.items()} == {
         "en-us+m1": "three",
         "de+f1": "sri",
@@ -66,10 +67,21 @@ def test_flite_speaks_with_all_of_its_voices(tmp_path, monkeypatch):
     monkeypatch.setattr(pipelines.voices, "say_flite", say)
     assert main(["voices", "--engine", "flite", "--output", str(tmp_path), "--takes", "2"]) == 0
     assert {speaker for _, _, speaker, _ in find_clips(str(tmp_path))} == {f"flite+{name}" for name in PITCHES}
+    said = said[1:]  # the first is whether there is a Flite
     assert [(text, voice) for text, voice, *_ in said[:4]] == [("zero", "awb")] * 2 + [("one", "awb")] * 2
     assert len(said) == len(set(said)) == 4 * 10 * 2  # each take in a way of its own
     assert main(["voices", "--output", str(tmp_path), "--takes", "1", "--voices", "1"]) == 0
     assert {speaker for _, _, speaker, _ in find_clips(str(tmp_path))} == {"en-us+m1"}
+
+
+def test_without_an_engine_the_earlier_clips_stay(voices, tmp_path, monkeypatch, capsys):
+    kept = tmp_path / "clips" / "1_de+f1_0.wav"
+    kept.parent.mkdir()
+    shutil.copy(voices / kept.name, kept)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["voices", "--engine", "flite", "--output", str(kept.parent)]) == 2
+    assert "apt install flite" in capsys.readouterr().err
+    assert kept.exists()
 
 
 def test_each_folder_of_voices_speaks_as_often_as_the_people(voices, tmp_path):
