@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_seqgen.models.language import initial_states, language_step, network_parts, with_batch_size
+from keras_seqgen.models.language import network_parts, with_batch_size
+from keras_seqgen.models.language_step import initial_states, language_step
 
 _CHUNK = 1024  # tokens read in one call of the graph
 

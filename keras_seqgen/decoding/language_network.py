@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_seqgen.data.vocabulary import UNKNOWN, Vocabulary
 from keras_seqgen.decoding.network_scorer import NetworkScorer
 from keras_seqgen.errors import UserError
-from keras_seqgen.models.language import initial_states, language_step
+from keras_seqgen.models.language_step import initial_states, language_step
 
 
 def language_network(model, vocabulary: Vocabulary, tokens: Sequence[str], alpha=1.0, beta=0.0) -> NetworkScorer:

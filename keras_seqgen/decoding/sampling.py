@@ -18,7 +18,8 @@ import tensorflow as tf
 from keras_seqgen.decoding.next_token import COLDEST, draw, ordered_width, restrict, scale, token_noise
 from keras_seqgen.decoding.spare_rows import keep, spare_row_count, spare_rows
 from keras_seqgen.decoding.text_sampler import MAX_STOP
-from keras_seqgen.models.language import initial_states, language_step, network_parts, step_tables
+from keras_seqgen.models.language import network_parts
+from keras_seqgen.models.language_step import initial_states, language_step, step_tables
 
 
 class Place(NamedTuple):

@@ -5,13 +5,8 @@ import math
 import keras
 from keras import ops
 
-from keras_seqgen.layers.peephole_lstm import (
-    PeepholeLSTMCell,
-    check_positive_integer,
-    peephole_gates,
-    peephole_gates_backward,
-    weight_gradient,
-)
+from keras_seqgen.layers.peephole_lstm import PeepholeLSTMCell, check_positive_integer
+from keras_seqgen.layers.peephole_recursion import peephole_gates, peephole_gates_backward, weight_gradient
 from keras_seqgen.layers.window_attention import (
     position_dtype,
     read_window,

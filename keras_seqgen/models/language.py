@@ -88,6 +88,7 @@ def language_model(
     embedding=0,
     tied=False,
     gradient_clip=1.0,
+    product_dtype=None,
     table_stddev=TABLE_STDDEV,
     dropout_tokens=0.0,
     dropout_input=0.0,
@@ -110,6 +111,7 @@ def language_model(
         tied: whether the output uses the embedding's table. The network then has no skips, and its last layer has E
             units.
         gradient_clip: bound on the derivatives at the gates of a peephole LSTM, or `None`.
+        product_dtype: of the recurrent products of a peephole LSTM in training, or `None`; see `layers.PeepholeLSTM`.
         table_stddev: standard deviation at the start of what a one-hot token adds to each gate of a peephole LSTM.
         dropout_tokens: fraction of the vocabulary that is dropped from the embedding at each update.
         dropout_input, dropout_hidden, dropout_output: dropout, with one mask for all time steps, of the embedded input,
@@ -125,12 +127,15 @@ def language_model(
         (B, T, V) float32 of the token that follows each; see `language_graph`.
 
     Raises:
-        ValueError: an unknown cell, or a tied output without an embedding.
+        ValueError: an unknown cell, a `product_dtype` for another than the peephole LSTM, or a tied output without an
+            embedding.
 
     Source: Graves 2013, sections 2 and 3; Merity et al. 2018 for the dropouts; Press and Wolf 2017 for the tied output.
     """
     if cell not in CELLS:
         raise ValueError(f"`cell` must be one of {', '.join(CELLS)}. Received: cell={cell}")
+    if product_dtype and cell != "peephole_lstm":
+        raise ValueError(f"`product_dtype` is of the peephole LSTM. Received: cell={cell}, {product_dtype=}")
     if tied and not embedding:
         raise ValueError("`tied` needs an `embedding`. Received: embedding=0")
     parts = {}
@@ -152,7 +157,9 @@ def language_model(
             parts[f"tokens_{n}"] = wrap(table)
             if n > 1:
                 parts[f"below_{n}"] = wrap(layers.Dense(4 * size, use_bias=False, name=f"below_{n}"))
-        parts[f"recurrent_{n}"] = wrap(_recurrent(cell, size, gradient_clip, not tables, f"recurrent_{n}"))
+        parts[f"recurrent_{n}"] = wrap(
+            _recurrent(cell, size, gradient_clip, product_dtype, not tables, f"recurrent_{n}")
+        )
     if depth > 1 and not tied:
         parts["all_layers"] = layers.Concatenate(name="all_layers")
     if not tied:
@@ -202,58 +209,6 @@ def copy_weights(source, target):
             variable.assign(value)
 
 
-def language_step(model, tokens, states, tables=None):
-    """One step of the network: the same wiring as in training, with cells.
-
-    Args:
-        model: of `language_model`.
-        tokens: (B,) int32, the last token of each row, 0 for none.
-        states: a flat list of (B, size) tensors, of `initial_states` or of the step before.
-        tables: of `step_tables`, for many steps in a row.
-
-    Returns:
-        logits (B, V) float32 of the next token, and the new states.
-    """
-    parts, before, after = network_parts(model), list(states), []
-
-    def step(cell):
-        def call(inputs):
-            old = [before.pop(0) for _ in keras.tree.flatten(cell.state_size)]
-            h, new = cell(inputs, old)
-            after.extend(keras.tree.flatten(new))
-            return h
-
-        return call
-
-    def part(name):
-        layer = parts.get(name)
-        if name.startswith("dropout_"):
-            return None
-        if name.startswith("recurrent_"):
-            return None if layer is None else step(layer.cell)
-        if tables and name in tables:
-            return lambda ids: ops.take(tables[name], ids, axis=0)
-        return _tied_output(parts) if name == "output" and layer is None else layer
-
-    return language_graph(tokens, part), after
-
-
-def step_tables(model):
-    """What `language_step` looks tokens up in, made once for many steps: by the part's name (V + 1, E), first zeros."""
-    parts = {name: getattr(part, "layer", part) for name, part in network_parts(model).items()}
-    found = {name: part for name, part in parts.items() if isinstance(part, TokenEmbedding)}
-    return {
-        name: ops.pad(ops.cast(part.embeddings, part.compute_dtype), ((1, 0), (0, 0))) for name, part in found.items()
-    }
-
-
-def initial_states(model, batch):
-    """The states before the first token: a flat list of zeros (batch, size)."""
-    parts = network_parts(model)
-    cells = [parts[name].cell for name in sorted(parts, key=_number) if name.startswith("recurrent_")]
-    return [ops.zeros((batch, size)) for cell in cells for size in keras.tree.flatten(cell.state_size)]
-
-
 def _wire(parts, batch_size, name):
     """The functional model over layers by name."""
     tokens = keras.Input(batch_shape=(batch_size, None), dtype="int32", name="tokens")
@@ -272,7 +227,7 @@ def _wire(parts, batch_size, name):
                 return lambda x: carried[key](x, fresh=fresh, advance=advance)
             if key.startswith("recurrent_") and layer is not None:
                 return lambda x: layer(x)[0]
-            return _tied_output(parts) if key == "output" and layer is None else layer
+            return tied_output(parts) if key == "output" and layer is None else layer
 
         return language_graph(tokens, part)
 
@@ -284,16 +239,14 @@ def _wire(parts, batch_size, name):
     return keras.Model(inputs, logits, name=name)
 
 
-def _tied_output(parts):
+def tied_output(parts):
+    """The output of a network that has no layer of its own for it: the embedding's table, turned round."""
     return lambda h: ops.cast(parts["embedding"](h, reverse=True), "float32")
 
 
-def _number(name):
-    return int(name.rpartition("_")[2]) if name.rpartition("_")[2].isdecimal() else 0
-
-
-def _recurrent(cell, units, gradient_clip, use_kernel, name):
+def _recurrent(cell, units, gradient_clip, product_dtype, use_kernel, name):
     options = {"return_sequences": True, "return_state": True, "name": name}
     if cell == "peephole_lstm":
-        return PeepholeLSTM(units, gradient_clip=gradient_clip, use_kernel=use_kernel, **options)
+        options |= {"gradient_clip": gradient_clip, "product_dtype": product_dtype}
+        return PeepholeLSTM(units, use_kernel=use_kernel, **options)
     return {"lstm": layers.LSTM, "gru": layers.GRU, "simple_rnn": layers.SimpleRNN}[cell](units, **options)

@@ -16,6 +16,7 @@ class TextRecipe:
     Attributes:
         units, depth, cell, embedding, tied, gradient_clip, table_stddev: the network; see
             `models.language.language_model`.
+        product_dtype: "bfloat16" for the recurrent products of training; see `layers.PeepholeLSTM`.
         dropout_tokens, dropout_input, dropout_hidden, dropout_output: see there.
         dropout_recurrent: fraction of the recurrent weights dropped at each update (`layers.WeightDrop`).
         scheduled_sampling: the share of inputs that the network draws itself at the end of the run, rising over
@@ -46,6 +47,7 @@ class TextRecipe:
     embedding: int = 0
     tied: bool = False
     gradient_clip: float = 1.0
+    product_dtype: str = "float32"
     table_stddev: float = 0.3
     dropout_tokens: float = 0.0
     dropout_input: float = 0.0
@@ -76,6 +78,7 @@ class TextRecipe:
     settled = frozenset(
         ("units", "depth", "cell", "embedding", "tied", "gradient_clip", "weight_noise", "noise_stddev")
     ) | {
+        "product_dtype",
         "scheduled_sampling",
         "table_stddev",
         "batch_size",
@@ -107,6 +110,7 @@ class TextRecipe:
         network += ("table_stddev", "dropout_tokens", "dropout_input", "dropout_hidden", "dropout_output")
         sizes = {name: getattr(self, name) for name in network}
         sizes["gradient_clip"] = self.gradient_clip or None
+        sizes["product_dtype"] = None if self.product_dtype == "float32" else self.product_dtype
         sizes["sampling_ramp"] = self.updates or 1
         model = language_model(len(vocabulary), wrap=self.wrap(data), **sizes)
         self.compile(model)

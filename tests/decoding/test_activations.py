@@ -4,7 +4,8 @@ import pytest
 
 from keras_seqgen.decoding import activations
 from keras_seqgen.decoding.activations import memory_names, read_tokens, state_names, untrained_copy
-from keras_seqgen.models.language import CELLS, initial_states, language_model, language_step, with_batch_size
+from keras_seqgen.models.language import CELLS, language_model, with_batch_size
+from keras_seqgen.models.language_step import initial_states, language_step
 
 V, H = 9, 6
 MODELS = {

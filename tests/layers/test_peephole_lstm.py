@@ -188,6 +188,45 @@ def test_jit_compile_gives_the_same_loss_and_gradients(rng, static):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def relative_errors(found, expected):
+    return [float(tf.norm(a - b) / tf.norm(b)) for a, b in zip(found, expected, strict=True)]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_products_in_bfloat16_are_close_in_training_and_absent_outside(rng, masked):
+    x, upstream = (rng.normal(size=(B, 20, n)).astype("float32") for n in (D, 64))
+    mask = np.arange(20) < np.array([[20], [7], [15]]) if masked else None
+    exact = PeepholeLSTM(64, return_sequences=True, return_state=True)
+    low = PeepholeLSTM(64, return_sequences=True, return_state=True, product_dtype="bfloat16")
+    for layer in (exact, low):
+        layer(x)
+    low.set_weights(exact.get_weights())
+    outside = [layer(x, mask=mask, training=False) for layer in (exact, low)]
+    for a, b in zip(*outside, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    inside = [layer(x, mask=mask, training=True) for layer in (exact, low)]
+    assert {str(y.dtype) for y in inside[1]} == {"<dtype: 'float32'>"}
+    bfloat16 = 2.0**-8  # half a unit in the last of eight places, relative
+    assert 0 < max(relative_errors(inside[1], inside[0])) < bfloat16
+
+    def derivatives(layer):
+        x_in = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x_in)
+            loss = tf.reduce_sum(layer(x_in, mask=mask, training=True)[0] * upstream)
+        return tape.gradient(loss, [*(v.value for v in layer.trainable_variables), x_in])
+
+    errors = relative_errors(derivatives(low), derivatives(exact))
+    assert min(errors) > 0
+    assert max(errors) < 2 * bfloat16
+
+
+def test_the_dtype_of_the_products_is_saved():
+    layer = PeepholeLSTM.from_config(PeepholeLSTM(H, product_dtype="bfloat16").get_config())
+    assert layer.product_dtype == "bfloat16"
+
+
 def test_clipping_bounds_each_step_not_the_sum():
     """A derivative of 100 at each of 20 steps reaches the bias as 20 bounded shares."""
     layer = PeepholeLSTM(1, return_sequences=True, gradient_clip=0.01, dtype="float64")
@@ -217,6 +256,7 @@ def test_the_clip_is_the_identity_forward_and_bounded_backward(tmp_path):
         (lambda: PeepholeLSTM(0), "`units` must be a positive integer. Received: units=0"),
         (lambda: PeepholeLSTMCell(2.5), "`units` must be a positive integer. Received: units=2.5"),
         (lambda: PeepholeLSTM(2, gradient_clip=-1.0), "`gradient_clip` must be None or a positive number"),
+        (lambda: PeepholeLSTM(2, product_dtype="int8"), "`product_dtype` must be None, float32 or bfloat16"),
         (lambda: GradientClip(0), "`bound` must be a positive number. Received: bound=0"),
     ],
 )

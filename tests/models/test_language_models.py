@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from keras_seqgen.layers import WeightDrop, WeightNoise
 from keras_seqgen.models import char_lm, word_lm
-from keras_seqgen.models.language import copy_weights, initial_states, language_model, language_step, with_batch_size
+from keras_seqgen.models.language import copy_weights, language_model, with_batch_size
+from keras_seqgen.models.language_step import initial_states, language_step
 from tests.reference.graves import lstm_forward
 
 RNG = np.random.default_rng(0)
@@ -116,7 +117,14 @@ def test_the_id_0_is_no_token():
     np.testing.assert_array_equal(language_step(model, tf.constant([0]), states)[0], none)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"cell": "lstmp"}, "cell"), ({"tied": True}, "tied")])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cell": "lstmp"}, "cell"),
+        ({"tied": True}, "tied"),
+        ({"cell": "lstm", "product_dtype": "bfloat16"}, "product_dtype"),
+    ],
+)
 def test_wrong_arguments_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         language_model(7, 6, 1, **wrong)

@@ -242,6 +242,7 @@ def test_another_vocabulary_is_refused(whole, tiny_text, tmp_path):
         ["weight_noise=fixed", "optimizer=sgd", "momentum=0.9", "clip_norm=1.0", "average=0.9", "learning_rate=1e-3"],
         ["weight_noise=adaptive"],
         ["weight_noise=relative", "noise_stddev=0.6", "embedding=4", "tied=true"],
+        ["weight_noise=relative", "noise_stddev=0.6", "product_dtype=bfloat16"],
         ["cell=gru"],
         ["cell=simple_rnn", "reset_every=2"],
     ],
