@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_seqgen.layers.peephole_recursion import peephole_gates, peephole_lstm
+from keras_seqgen.layers.peephole_recursion import peephole_gates, peephole_lstm, product_in
 
 
 def check_positive_integer(name, value):
@@ -108,7 +108,7 @@ class PeepholeLSTM(keras.layers.RNN):
         return_sequences: return every h_t rather than the last.
         return_state: return the last h and c too.
         gradient_clip, use_kernel: see `PeepholeLSTMCell`.
-        product_dtype: of the factors of the products with the recurrent kernel, and of their derivatives, in training:
+        product_dtype: of the factors of the products with the two kernels, and of their derivatives, in training:
             "bfloat16" where the processor multiplies such numbers faster (AVX512-BF16, AMX, a GPU). Gates, state and
             weights keep their dtype, and so does everything outside training. `None`: the compute dtype.
         **kwargs: of `keras.layers.RNN`: `go_backwards`, `stateful`, `name`, `dtype`.
@@ -153,8 +153,9 @@ class PeepholeLSTM(keras.layers.RNN):
             x = ops.flip(x, axis=0)
             mask = None if mask is None else ops.flip(mask, axis=0)
         kernel, recurrent, peephole, bias = cell.lstm_weights()
-        z, (h_0, c_0) = (x if kernel is None else ops.matmul(x, kernel)) + bias, initial_state
         product_dtype = self.product_dtype if training else None
+        entering = x if kernel is None else product_in(product_dtype, x, kernel, self.compute_dtype)
+        z, (h_0, c_0) = entering + bias, initial_state
         h, c_last = peephole_lstm(z, h_0, c_0, recurrent, peephole, mask, cell.gradient_clip, product_dtype)
         return h[-1], ops.swapaxes(h, 0, 1), [h[-1], c_last]
 

@@ -81,12 +81,9 @@ def peephole_lstm(z, h_0, c_0, recurrent_kernel, peephole, mask=None, gradient_c
     Returns:
         h (T, B, H) for every step, and the last c (B, H).
     """
-    own_dtype = z.dtype
 
     def product(x, y):
-        if product_dtype is None:
-            return ops.matmul(x, y)
-        return ops.cast(ops.matmul(ops.cast(x, product_dtype), ops.cast(y, product_dtype)), own_dtype)
+        return product_in(product_dtype, x, y, z.dtype)
 
     @ops.custom_gradient
     def sequence(z, h_0, c_0, recurrent_kernel, peephole):
@@ -134,6 +131,13 @@ def peephole_lstm(z, h_0, c_0, recurrent_kernel, peephole, mask=None, gradient_c
         return (h, c_last), backward
 
     return sequence(z, h_0, c_0, recurrent_kernel, peephole)
+
+
+def product_in(dtype, x, y, result_dtype):
+    """x y, of factors that are cast to `dtype` first, in `result_dtype`; `dtype` `None`: as they are."""
+    if dtype is None:
+        return ops.matmul(x, y)
+    return ops.cast(ops.matmul(ops.cast(x, dtype), ops.cast(y, dtype)), result_dtype)
 
 
 def weight_gradient(first, later, dz, product=ops.matmul):

@@ -111,7 +111,7 @@ def language_model(
         tied: whether the output uses the embedding's table. The network then has no skips, and its last layer has E
             units.
         gradient_clip: bound on the derivatives at the gates of a peephole LSTM, or `None`.
-        product_dtype: of the recurrent products of a peephole LSTM in training, or `None`; see `layers.PeepholeLSTM`.
+        product_dtype: of the products of a peephole LSTM in training, or `None`; see `layers.PeepholeLSTM`.
         table_stddev: standard deviation at the start of what a one-hot token adds to each gate of a peephole LSTM.
         dropout_tokens: fraction of the vocabulary that is dropped from the embedding at each update.
         dropout_input, dropout_hidden, dropout_output: dropout, with one mask for all time steps, of the embedded input,

@@ -16,7 +16,7 @@ class TextRecipe:
     Attributes:
         units, depth, cell, embedding, tied, gradient_clip, table_stddev: the network; see
             `models.language.language_model`.
-        product_dtype: "bfloat16" for the recurrent products of training; see `layers.PeepholeLSTM`.
+        product_dtype: "bfloat16" for the products of training; see `layers.PeepholeLSTM`.
         dropout_tokens, dropout_input, dropout_hidden, dropout_output: see there.
         dropout_recurrent: fraction of the recurrent weights dropped at each update (`layers.WeightDrop`).
         scheduled_sampling: the share of inputs that the network draws itself at the end of the run, rising over
