@@ -6,6 +6,7 @@ import math
 import keras
 from keras import ops
 
+from keras_seqgen.layers.table_normal import table_normal
 from keras_seqgen.layers.token_embedding import FEW, TokenEmbedding, rows_in_use
 
 
@@ -69,7 +70,7 @@ class NoisyWeights(keras.layers.Wrapper):
         return outputs
 
     def _normal(self, weight):
-        return keras.random.normal(ops.shape(weight), dtype=weight.dtype, seed=self.seed_generator)
+        return table_normal(ops.shape(weight), self.seed_generator, weight.dtype)
 
     def _layer_arguments(self, initial_state, mask):
         arguments = {} if initial_state is None else {"initial_state": initial_state}
