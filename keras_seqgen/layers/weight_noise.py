@@ -31,6 +31,8 @@ class NoisyWeights(keras.layers.Wrapper):
     The wrapper itself is float32 and casts nothing: noise and KL are computed at the weights' own precision. The layer
     keeps its dtype policy and casts the noisy weights as it would have cast its own.
 
+    Normal numbers for large weights come from a table: `layers.table_normal`.
+
     Of a large `TokenEmbedding` only the rows that a call reads are drawn: most of the 40 M weights of 10,000 one-hot
     words are not.
     """
