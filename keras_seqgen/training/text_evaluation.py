@@ -13,7 +13,7 @@ from keras_seqgen.losses import TokenLoss
 from keras_seqgen.training.callbacks import NonFiniteLossError, StopOnNonFiniteLoss, compile_evaluator, counted
 from keras_seqgen.training.optimizers import GradientSquares, ScaledStepWithReturn
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 DECAYS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2)
 STATISTICS = 300  # updates' worth of training text that tell how much each weight matters
 
@@ -174,9 +174,10 @@ def text_numbers(nats, data, split):
 
 
 def plain_copy(model, recipe, data, rows):
-    """A trainable copy of the network without noise and dropout, for batches of `rows` rows."""
+    """A trainable copy of the network in float32, without noise and dropout, for batches of `rows` rows."""
     quiet: dict = {f"dropout_{name}": 0.0 for name in ("tokens", "input", "hidden", "output", "recurrent")}
     quiet |= {"weight_noise": "none", "scheduled_sampling": 0.0, "average": 0.0, "batch_size": rows}
+    quiet["product_dtype"] = "float32"
     copy = dataclasses.replace(recipe, **quiet).build(data)
     recipe.copy_weights(model, copy)
     return copy

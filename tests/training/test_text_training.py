@@ -158,6 +158,15 @@ def test_dynamic_evaluation_predicts_first_and_then_makes_a_step(whole, tiny_tex
     assert numbers["bits_per_token"] == pytest.approx(total / len(ids) / math.log(2), rel=1e-4)
 
 
+def test_dynamic_evaluation_is_in_float32_whatever_the_training_was_in(whole, tiny_text):
+    model, run = whole
+    exact, coarse = (
+        evaluate_dynamically(model, small(f"product_dtype={dtype}"), tiny_text, "test", run, rate=0.02)
+        for dtype in ("float32", "bfloat16")
+    )
+    assert coarse["bits_per_token"] == pytest.approx(exact["bits_per_token"], rel=1e-6)
+
+
 def test_dynamic_evaluation_helps_where_the_text_is_another_and_leaves_the_model_alone(whole, tiny_text):
     model, run = whole
     before = [w.copy() for w in model.get_weights()]
