@@ -176,8 +176,8 @@ def text_numbers(nats, data, split):
 def plain_copy(model, recipe, data, rows):
     """A trainable copy of the network in float32, without noise and dropout, for batches of `rows` rows."""
     quiet: dict = {f"dropout_{name}": 0.0 for name in ("tokens", "input", "hidden", "output", "recurrent")}
-    quiet |= {"weight_noise": "none", "scheduled_sampling": 0.0, "average": 0.0, "batch_size": rows}
-    quiet["product_dtype"] = "float32"
+    quiet |= {"weight_noise": "none", "scheduled_sampling": 0.0, "average": 0.0}
+    quiet |= {"product_dtype": "float32", "batch_size": rows}
     copy = dataclasses.replace(recipe, **quiet).build(data)
     recipe.copy_weights(model, copy)
     return copy
