@@ -21,6 +21,9 @@ class WeightDrop(NoisyWeights):
         seed: of the masks or factors; an integer or `None`.
         gaussian: whether the weights are noisy instead, by a deviation of sqrt(rate / (1 - rate)) times each.
 
+    Attributes:
+        stddev: that of m, sqrt(rate / (1 - rate)); set it, and `rate` becomes stddev^2 / (1 + stddev^2).
+
     Call: as the layer.
 
     Raises:
@@ -41,6 +44,16 @@ class WeightDrop(NoisyWeights):
         self.rate = float(rate)
         self.gaussian = bool(gaussian)
 
+    @property
+    def stddev(self):
+        return math.sqrt(self.rate / (1 - self.rate))
+
+    @stddev.setter
+    def stddev(self, value):
+        if not value >= 0:
+            raise ValueError(f"`stddev` must not be negative. Received: stddev={value}")
+        self.rate = value**2 / (1 + value**2)
+
     def draw(self, weights, pick=lambda value: value):
         names = [variable.name for variable in self.layer.trainable_variables]
         return [
@@ -50,7 +63,7 @@ class WeightDrop(NoisyWeights):
 
     def _dropped(self, weight):
         if self.gaussian:
-            return weight * (1 + math.sqrt(self.rate / (1 - self.rate)) * self._normal(weight))
+            return weight * (1 + self.stddev * self._normal(weight))
         return keras.random.dropout(weight, self.rate, seed=self.seed_generator)
 
     def get_config(self):

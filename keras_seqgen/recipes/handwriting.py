@@ -17,7 +17,8 @@ class HandwritingRecipe:
         text: whether the network is given the text (synthesis) or not (prediction).
         units, depth, mixture_components, window_components: the network's sizes.
         weight_noise: "none", "fixed" or "adaptive" (see `layers.weight_noise`).
-        noise_stddev: standard deviation of the noise, or where it starts.
+        noise_stddev: standard deviation of the noise, or where it starts; a run that has "fixed" noise may go on under
+            another.
         optimizer: "adam" or "graves-rmsprop".
         learning_rate: of the sum of nats over a batch.
         updates: the length of the whole run, over whose last half the rate falls in a line to a hundredth; 0: the rate
@@ -51,11 +52,12 @@ class HandwritingRecipe:
     monitor = "val_nats_per_sequence"
     beta_2 = 0.99  # of Adam
     patience = 0
-    settled = frozenset(("text", "units", "depth", "mixture_components", "window_components")) | {
-        "weight_noise",
-        "noise_stddev",
-        "optimizer",
-    }
+
+    @property
+    def settled(self):
+        """The settings that a begun run keeps."""
+        network = ("text", "units", "depth", "mixture_components", "window_components", "weight_noise", "optimizer")
+        return {*network, *(("noise_stddev",) if self.weight_noise == "adaptive" else ())}
 
     @property
     def loss_scale(self):

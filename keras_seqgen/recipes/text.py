@@ -23,7 +23,8 @@ class TextRecipe:
             `updates`; off, for the reason told at `layers.ScheduledSampling`.
         weight_noise: "none", "fixed" or "adaptive" (see `layers.weight_noise`), or "relative": of the recurrent weights
             alone, in proportion to each (`layers.WeightDrop`, `gaussian`).
-        noise_stddev: standard deviation of the noise, or where it starts, or of each weight in units of itself.
+        noise_stddev: standard deviation of the noise, or where it starts, or of each weight in units of itself; a run
+            that has "fixed" or "relative" noise may go on under another.
         optimizer: "adam" or "sgd".
         learning_rate: of the sum of nats over a batch.
         beta_2: of Adam.
@@ -75,17 +76,22 @@ class TextRecipe:
 
     system = "text"
     monitor = "val_nats_per_token"
-    settled = frozenset(
-        ("units", "depth", "cell", "embedding", "tied", "gradient_clip", "weight_noise", "noise_stddev")
-    ) | {
-        "product_dtype",
-        "scheduled_sampling",
-        "table_stddev",
-        "batch_size",
-        "length",
-        *OPTIMIZER_SETTINGS,
-        *(f"dropout_{part}" for part in ("tokens", "input", "hidden", "output", "recurrent")),
-    }
+
+    @property
+    def settled(self):
+        """The settings that a begun run keeps."""
+        network = ("units", "depth", "cell", "embedding", "tied", "gradient_clip", "weight_noise")
+        return {
+            *network,
+            *(("noise_stddev",) if self.weight_noise == "adaptive" else ()),
+            "product_dtype",
+            "scheduled_sampling",
+            "table_stddev",
+            "batch_size",
+            "length",
+            *OPTIMIZER_SETTINGS,
+            *(f"dropout_{part}" for part in ("tokens", "input", "hidden", "output", "recurrent")),
+        }
 
     @property
     def loss_scale(self):
@@ -148,12 +154,18 @@ class TextRecipe:
         gaussian = self.weight_noise == "relative"
         if gaussian and self.noise_stddev < 0:
             raise UserError(f"`noise_stddev` must not be negative. Received: noise_stddev={self.noise_stddev}")
-        rate = self.noise_stddev**2 / (1 + self.noise_stddev**2) if gaussian else self.dropout_recurrent
-        if not rate:
+        if not (self.noise_stddev if gaussian else self.dropout_recurrent):
             return lambda layer: layer
-        return lambda layer: (
-            WeightDrop(layer, rate, gaussian=gaussian, name=layer.name) if "recurrent" in layer.name else layer
-        )
+
+        def dropped(layer):
+            if "recurrent" not in layer.name:
+                return layer
+            drop = WeightDrop(layer, self.dropout_recurrent, gaussian=gaussian, name=layer.name)
+            if gaussian:
+                drop.stddev = self.noise_stddev
+            return drop
+
+        return dropped
 
     def metrics(self):
         """The metrics of an evaluation."""

@@ -14,6 +14,7 @@ import keras_seqgen.training.group_rates
 import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
 from keras_seqgen.data.folder_lock import locked
 from keras_seqgen.errors import UserError
+from keras_seqgen.layers import WeightNoise
 from keras_seqgen.training.callbacks import (
     BestModel,
     CoolDown,
@@ -156,6 +157,7 @@ def _load_or_build(recipe, data, run, start_from):
             raise UserError(f"the run {run} keeps no running average: `average` above 0 needs another run")
         if recipe.average:
             model.optimizer.ema_momentum = recipe.average
+        _set_noise(model, recipe, run)
         return model
     try:
         model = recipe.build(data)
@@ -165,6 +167,19 @@ def _load_or_build(recipe, data, run, start_from):
         _start_from(recipe, Path(start_from) / "best.keras", model, data)
     model.optimizer.build(model.trainable_variables)  # variables that come to be within the update have it traced twice
     return model
+
+
+def _set_noise(model, recipe, run):
+    """A run with noise of a set size goes on under that of its recipe now."""
+    stddev = recipe.noise_stddev if getattr(recipe, "weight_noise", "none") in ("fixed", "relative") else 0.0
+    layers = [*model.layers, *(layer.layer for layer in model.layers if hasattr(layer, "layer"))]
+    noisy = [layer for layer in layers if isinstance(layer, WeightNoise) or getattr(layer, "gaussian", False)]
+    if stddev < 0:
+        raise UserError(f"`noise_stddev` must not be negative. Received: noise_stddev={stddev}")
+    if stddev and not noisy:
+        raise UserError(f"the run {run} was begun without noise: `noise_stddev` above 0 needs another run")
+    for layer in noisy:
+        layer.stddev = stddev
 
 
 def _callbacks(recipe, data, run, log, checkpoint_minutes, deadline, steps, progress):

@@ -42,6 +42,16 @@ def test_gaussian_factors_have_the_mean_and_variance_of_the_coin():
         np.testing.assert_array_equal(other, -3 * np.ones(other.shape))
 
 
+def test_the_deviation_of_the_factors_can_be_set():
+    layer = WeightDrop(PeepholeLSTM(4), rate=0.2, gaussian=True)
+    assert layer.stddev == pytest.approx(0.5)
+    layer.stddev = 2.0
+    assert layer.rate == pytest.approx(0.8)
+    assert keras.layers.deserialize(keras.layers.serialize(layer)).stddev == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="stddev"):
+        layer.stddev = -1.0
+
+
 def test_inference_is_the_layer_and_training_draws_anew():
     layer = WeightDrop(PeepholeLSTM(8), rate=0.5, seed=1)
     np.testing.assert_array_equal(layer(X), layer.layer(X))

@@ -4,10 +4,12 @@ import json
 import shutil
 
 import keras
+import numpy as np
 import pytest
 
 from keras_seqgen.commands.training import recipe_of_run
 from keras_seqgen.errors import UserError
+from keras_seqgen.layers import WeightDrop, WeightNoise
 from keras_seqgen.recipes import find_recipe, override, save_recipe
 from keras_seqgen.training.callbacks import BestModel, Validation, read_log, save_aside
 from keras_seqgen.training.fit import train
@@ -72,6 +74,40 @@ def test_what_a_run_cannot_change_is_refused(tiny_text, tmp_path):
     (run / "vocabulary.json").write_text('{"tok')  # a copy that was cut short
     train(small(), tiny_text, run, steps=2, progress=False)
     assert (run / "vocabulary.json").read_bytes() == (tiny_text / "vocabulary.json").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["fixed", "relative"])
+def test_a_run_goes_on_under_noise_of_another_size(kind, tiny_text, tmp_path):
+    noisy = f"weight_noise={kind}"
+    begun = small(noisy, "noise_stddev=0.6")
+    model = train(begun, tiny_text, tmp_path / "run", steps=3, progress=False)
+    save_recipe(begun, "char-ptb", tmp_path / "run")
+    assert noise_of(model) == {0.6}
+    moments = [variable.numpy() for variable in model.optimizer.variables]
+    changed = recipe_of_run("char-ptb", ["noise_stddev=0.2"], tmp_path / "run")
+    assert changed == small(noisy, "noise_stddev=0.2")
+    gone_on = train(changed, tiny_text, tmp_path / "run", steps=3, progress=False)
+    assert noise_of(gone_on) == {0.2}
+    for before, after in zip(moments, gone_on.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert noise_of(train(changed, tiny_text, tmp_path / "run", steps=4, progress=False)) == {0.2}
+    assert noise_of(keras.models.load_model(tmp_path / "run/last.keras")) == {0.2}
+    with pytest.raises(UserError, match="must not be negative"):
+        train(small(noisy, "noise_stddev=-0.2"), tiny_text, tmp_path / "run", steps=5, progress=False)
+
+
+def noise_of(model):
+    layers = [*model.layers, *(layer.layer for layer in model.layers if hasattr(layer, "layer"))]
+    return {round(layer.stddev, 6) for layer in layers if isinstance(layer, WeightNoise | WeightDrop)}
+
+
+def test_noise_cannot_come_to_a_run_without_it_nor_another_size_to_a_learned_one(tiny_text, tmp_path):
+    train(small("weight_noise=relative", "noise_stddev=0.0"), tiny_text, tmp_path, steps=1, progress=False)
+    with pytest.raises(UserError, match=r"begun without noise.*another run"):
+        train(small("weight_noise=relative", "noise_stddev=0.2"), tiny_text, tmp_path, steps=2, progress=False)
+    save_recipe(small("weight_noise=adaptive"), "char-ptb", tmp_path)
+    with pytest.raises(UserError, match=r"has noise_stddev=0\.075; another value needs another run"):
+        recipe_of_run("char-ptb", ["noise_stddev=0.2"], tmp_path)
 
 
 def test_a_run_keeps_the_unit_of_its_features(tiny_text, tmp_path):
