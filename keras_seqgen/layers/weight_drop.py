@@ -27,7 +27,7 @@ class WeightDrop(NoisyWeights):
     Call: as the layer.
 
     Raises:
-        ValueError: `rate` does not lie in [0, 1).
+        ValueError: `rate` does not lie in [0, 1), or `stddev` is set to a negative number.
 
     Example:
 

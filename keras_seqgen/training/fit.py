@@ -14,7 +14,7 @@ import keras_seqgen.training.group_rates
 import keras_seqgen.training.optimizers  # noqa: F401 (Keras finds only imported classes in a .keras file)
 from keras_seqgen.data.folder_lock import locked
 from keras_seqgen.errors import UserError
-from keras_seqgen.layers import WeightNoise
+from keras_seqgen.layers import WeightDrop, WeightNoise
 from keras_seqgen.training.callbacks import (
     BestModel,
     CoolDown,
@@ -173,7 +173,11 @@ def _set_noise(model, recipe, run):
     """A run with noise of a set size goes on under that of its recipe now."""
     stddev = recipe.noise_stddev if getattr(recipe, "weight_noise", "none") in ("fixed", "relative") else 0.0
     layers = [*model.layers, *(layer.layer for layer in model.layers if hasattr(layer, "layer"))]
-    noisy = [layer for layer in layers if isinstance(layer, WeightNoise) or getattr(layer, "gaussian", False)]
+    noisy = [
+        layer
+        for layer in layers
+        if isinstance(layer, WeightNoise) or (isinstance(layer, WeightDrop) and layer.gaussian)
+    ]
     if stddev < 0:
         raise UserError(f"`noise_stddev` must not be negative. Received: noise_stddev={stddev}")
     if stddev and not noisy:
